@@ -1,0 +1,1 @@
+"""Singer tap for Cube, the CRM and dialler by Headshed."""
