@@ -1,0 +1,5 @@
+"""A stand-in for Cube: a real HTTP server with invented Norwegian customers, for tests."""
+
+from tap_cube.sandbox.server import Sandbox
+
+__all__ = ["Sandbox"]

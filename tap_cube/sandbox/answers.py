@@ -1,0 +1,57 @@
+"""The forms that answers have: JSON, errors, and pages as Django REST framework numbers them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from tap_cube.sandbox.cube import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.datastructures import URL
+
+
+def json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer of ready-made JSON."""
+    return Response(body, status, headers, media_type="application/json")
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An error in the framework's form."""
+    return json(encode({"detail": detail}), status, headers)
+
+
+def page(rows: list[bytes], number: str, size: int, url: URL) -> Response:
+    """One page of the rows, with links to its neighbours.
+
+    Args:
+        rows: All rows, as JSON.
+        number: The page that is asked for: a number from 1 on, `last`, or "" for the first.
+        size: Rows a page.
+        url: The page's own URL, from which the links are made.
+    """
+    pages = max(1, -(-len(rows) // size))
+    try:
+        current = pages if number == "last" else int(number or 1)
+    except ValueError:
+        current = 0
+    if not 1 <= current <= pages:
+        return problem(404, "Invalid page.")
+    first = str(url.remove_query_params("page"))
+    numbered = f"{first}{'&' if '?' in first else '?'}page="
+    following = f"{numbered}{current + 1}" if current < pages else None
+    previous = f"{numbered}{current - 1}" if current > 1 else None
+    if current == 2:  # noqa: PLR2004 - page 2 links to the first, which has no number
+        previous = first
+    return json(
+        b'{"count":%d,"next":%b,"previous":%b,"results":[%b]}'
+        % (
+            len(rows),
+            encode(following),
+            encode(previous),
+            b",".join(rows[(current - 1) * size : current * size]),
+        )
+    )

@@ -1,0 +1,141 @@
+"""What the sandbox holds: CRMs with their customers, campaigns, and who may read them.
+
+Tests change all of it from their own thread while the server's thread reads. A CRM's customers are
+therefore behind a lock and handed out as lists that never change afterwards. Everything else is
+either one value or a list that is encoded in one go, and the interpreter's lock covers both.
+"""
+
+from __future__ import annotations
+
+from threading import RLock
+from typing import Any
+
+import msgspec
+
+from tap_cube.sandbox.data import invent, invent_details
+from tap_cube.sandbox.plans import PLANS, Plan, campaigns, definitions
+
+TOKEN = "sandbox-token"  # noqa: S105 - public: it guards invented data
+USERNAME = "sandbox"
+PASSWORD = "pass:ordæøå"  # noqa: S105 - public: it guards invented data
+
+encode = msgspec.json.Encoder(decimal_format="number").encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+# A record's values as they are written: no digit is lost when it is taken apart and joined again.
+_split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Crm:
+    """A CRM: its customers, each kept as the JSON of its list record, and its definitions.
+
+    Changes take effect at once, for a reader between two pages too.
+    """
+
+    def __init__(self, plan: Plan, *, seed: int, size: int) -> None:
+        self.definitions = definitions(plan)
+        self._plan = plan
+        self._seed = seed
+        self._invented = invent(plan, seed)
+        self._rows: dict[str, bytes] = {}
+        self._listing: list[bytes] | None = None
+        self._lock = RLock()
+        self.resize(size)
+
+    def rows(self) -> list[bytes]:
+        """The list records as JSON, in order. The list is not changed by later changes."""
+        with self._lock:
+            if self._listing is None:
+                self._listing = list(self._rows.values())
+            return self._listing
+
+    def row(self, key: str) -> bytes | None:
+        """The single record as JSON, or None when there is no such customer."""
+        with self._lock:
+            row = self._rows.get(key)
+        if row is None:
+            return None
+        record: dict[str, Any] = _split(row)
+        record.pop("customer_id", None)
+        details = invent_details(self._plan, self._seed, key)
+        # What a test has set holds against what is invented.
+        return encode(record | details | record)
+
+    def customers(self) -> list[dict[str, Any]]:
+        """The list records, in order."""
+        return [_decode(row) for row in self.rows()]
+
+    def customer(self, number: object, /) -> dict[str, Any]:
+        """The single record of the customer with this id; KeyError when there is none."""
+        row = self.row(str(number))
+        if row is None:
+            raise KeyError(number)
+        return _decode(row)
+
+    def add(self, **fields: object) -> dict[str, Any]:
+        """Invents one more customer at the end of the list, with these fields put over it.
+
+        Returns:
+            Its list record.
+        """
+        with self._lock:
+            _, invented = next(self._invented)
+            row = encode(_split(invented) | fields)
+            record = _decode(row)
+            if self._rows.setdefault(str(record["id"]), row) is not row:
+                msg = f"there is a customer {record['id']} already"
+                raise ValueError(msg)
+            self._listing = None
+            return record
+
+    def update(self, number: object, /, **fields: object) -> None:
+        """Sets fields of a customer, new ones included, in its list and its single record.
+
+        A new `id` is shown in the records, but the single record stays where it was.
+        """
+        key = str(number)
+        with self._lock:
+            self._rows[key] = encode(_split(self._rows[key]) | fields)
+            self._listing = None
+
+    def delete(self, number: object, /) -> None:
+        """Removes a customer, so that all later ones move up by one."""
+        with self._lock:
+            del self._rows[str(number)]
+            self._listing = None
+
+    def resize(self, size: int) -> None:
+        """Keeps the first `size` customers, or invents more at the end until there are as many."""
+        with self._lock:
+            for key in list(self._rows)[size:]:
+                del self._rows[key]
+            while len(self._rows) < size:
+                number, row = next(self._invented)
+                self._rows.setdefault(str(number), row)
+            self._listing = None
+
+
+class Cube:
+    """Everything that the stand-in answers from. All attributes may be changed while it serves.
+
+    Attributes:
+        crms: The CRMs by data owner and CRM type.
+        campaigns: The campaigns, inactive ones included.
+        page_size: Customers a page.
+        latency: Seconds before each answer.
+        token: What `Authorization: Token` must carry.
+        username: The user of `Authorization: Basic`.
+        password: That user's password.
+    """
+
+    page_size = 50
+    latency = 0.0
+    token = TOKEN
+    username = USERNAME
+    password = PASSWORD
+
+    def __init__(self, *, customers: int, seed: int) -> None:
+        self.crms = {
+            (plan.owner, plan.crm_type): Crm(plan, seed=seed, size=plan.size(customers))
+            for plan in PLANS
+        }
+        self.campaigns = campaigns()

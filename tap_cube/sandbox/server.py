@@ -1,0 +1,84 @@
+"""Runs the stand-in on a loopback port, in a thread of its own."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import ip_address
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from tap_cube.sandbox.app import create_app
+from tap_cube.sandbox.cube import PASSWORD, TOKEN, USERNAME, Cube
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Sandbox(Cube):
+    """A Cube that answers over HTTP inside its `with` block, on a free port unless told.
+
+    Attributes:
+        url: The origin, such as `http://127.0.0.1:54321`; set when the block is entered.
+    """
+
+    url: str
+
+    def __init__(  # noqa: PLR0913 - the options of the command line
+        self,
+        *,
+        customers: int = 5000,
+        page_size: int = 50,
+        latency: float = 0.0,
+        seed: int = 0,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str = TOKEN,
+        username: str = USERNAME,
+        password: str = PASSWORD,
+    ) -> None:
+        if not _is_loopback(host):
+            msg = f"the sandbox serves loopback addresses only, such as 127.0.0.1, and not {host}"
+            raise ValueError(msg)
+        super().__init__(customers=customers, seed=seed)
+        self.page_size = page_size
+        self.latency = latency
+        self.token = token
+        self.username = username
+        self.password = password
+        self._address = (host, port)
+
+    def __enter__(self) -> Self:
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        # It listens from here on, so that no client comes too early.
+        listener = socket.create_server(self._address, family=family, backlog=2048)
+        host, port = self._address[0], listener.getsockname()[1]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                create_app(self),
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,  # links say `http` whatever a proxy in front speaks
+                timeout_keep_alive=60,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self._thread = Thread(target=self._server.run, args=([listener],), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
