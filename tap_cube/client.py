@@ -1,0 +1,309 @@
+"""How Cube is talked to: requests, retries, errors, pages."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import cached_property
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+from urllib.parse import ParseResult, quote
+
+import backoff
+import msgspec
+import requests
+from singer_sdk import RESTStream
+from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
+from singer_sdk.streams.rest import HTTPRequest, PageContext
+
+from tap_cube.compat import override
+from tap_cube.pagination import NextLinkPaginator, sample_links
+from tap_cube.settings import credentials_setting, origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_cube.auth import CubeAuthenticator
+    from tap_cube.session import CubeResponse
+    from tap_cube.tap import TapCube
+
+RETRIED = (
+    RetriableAPIError,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ConnectionError,
+    requests.exceptions.ContentDecodingError,
+    requests.exceptions.Timeout,
+)
+
+
+class CredentialsRefusedError(FatalAPIError):
+    """Cube knows these credentials not at all, so that no other request can succeed either."""
+
+
+class UnavailableError(FatalAPIError):
+    """Cube has no such resource for these credentials (403)."""
+
+
+class NotFoundError(UnavailableError):
+    """Cube has no such resource at all (404)."""
+
+
+class CubeClient(RESTStream[Any]):
+    """A resource of Cube: its requests, its errors, its pages.
+
+    Args:
+        tap: The tap, which knows the account and its CRMs.
+    """
+
+    #: Where some accounts have the resource instead of at `path`.
+    other_path: ClassVar[str | None] = None
+    #: Whether each CRM has a resource of its own.
+    per_crm: ClassVar[bool] = True
+    #: What the body of an answer is parsed into.
+    decoder: ClassVar[msgspec.json.Decoder[Any]]
+    #: Seconds before the second attempt; each further pause is twice as long.
+    backoff_factor: ClassVar[float] = 1
+
+    def __init__(self, tap: TapCube) -> None:
+        self.tap = tap
+        super().__init__(tap)
+
+    # Requests
+
+    @property
+    @override
+    def url_base(self) -> str:
+        return f"{origin(self.config)}/api/v1/"
+
+    @property
+    @override
+    def authenticator(self) -> CubeAuthenticator:
+        return self.tap.authenticator
+
+    @property
+    @override
+    def requests_session(self) -> requests.Session:
+        return self.tap.session
+
+    @property
+    @override
+    def http_headers(self) -> dict[str, str]:
+        return {"Accept": "application/json", "Content-Type": "application/json"}
+
+    @cached_property
+    @override
+    def user_agent(self) -> str:
+        return str(self.config.get("user_agent") or f"tap-cube/{version('tap-cube')}")
+
+    @property
+    @override
+    def timeout(self) -> float:  # type: ignore[override]  # requests takes fractions
+        return float(self.config["request_timeout"])
+
+    @override
+    def get_url(self, context: Context | None) -> str:
+        values = {key: quote(str(value), safe="") for key, value in (context or {}).items()}
+        return self.url_base + self.path.format(**values)
+
+    @override
+    def get_http_request(self, *, page: PageContext[ParseResult]) -> HTTPRequest:
+        request = super().get_http_request(page=page)
+        if page.next_page_token is not None:
+            request.url = page.next_page_token.geturl()
+            request.params = {}  # a link has its parameters in it: they would go out twice
+        return request
+
+    @override
+    def get_new_paginator(self) -> NextLinkPaginator:
+        return NextLinkPaginator(origin(self.config))
+
+    def fetch(self, context: Context | None, link: ParseResult | None = None) -> CubeResponse:
+        """Ask Cube, as often as the settings allow, and parse the answer.
+
+        Args:
+            context: The CRM.
+            link: Where a link leads; by default the start of this resource.
+
+        Raises:
+            FatalAPIError: If there is no answer of the expected form.
+        """
+        try:
+            return self._fetch(context, link)
+        except NotFoundError as error:
+            if link is not None or self.other_path in {None, self.path}:
+                raise
+            first_choice, self.path = self.path, str(self.other_path)
+            try:
+                return self._fetch(context, None)
+            except UnavailableError:
+                self.path = first_choice
+                raise error from None
+
+    def _fetch(self, context: Context | None, link: ParseResult | None) -> CubeResponse:
+        page = PageContext(stream_context=context, next_page_token=link)
+        request = self.get_http_request(page=page)
+        prepared = self.build_prepared_request(
+            request.method, request.url, headers=request.headers, params=request.encode_params()
+        )
+        try:
+            response = self.request_decorator(self._send)(prepared, context)
+        except RetriableAPIError as error:
+            # Neither the cause nor its context, which quote the URL, may reach a log
+            raise FatalAPIError(f"{error} ({self._tries})") from None
+        except requests.RequestException as error:
+            raise FatalAPIError(self._unreachable(error)) from None
+        return cast("CubeResponse", response)
+
+    def _send(
+        self, request: requests.PreparedRequest, _context: Context | None
+    ) -> requests.Response:
+        response = self.requests_session.send(request, timeout=self.timeout)
+        self.validate_response(response)
+        return response
+
+    @override
+    def validate_response(self, response: requests.Response) -> None:
+        """Raise what went wrong, or else parse the body: an answer cut short is tried again."""
+        status = response.status_code
+        msg = self.response_error_message(response)
+        if status == HTTPStatus.UNAUTHORIZED:
+            raise CredentialsRefusedError(msg)
+        if status == HTTPStatus.FORBIDDEN:
+            raise UnavailableError(msg)
+        if status == HTTPStatus.NOT_FOUND:
+            raise NotFoundError(msg)
+        if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise RetriableAPIError(msg, response)
+        if status != HTTPStatus.OK:
+            raise FatalAPIError(msg)
+        try:
+            cast("CubeResponse", response).body = self.decoder.decode(response.content)
+        except msgspec.ValidationError as error:
+            # msgspec names the place and the types, never the value
+            msg = f"the answer has another form than Cube's documents say: {error}"
+            raise FatalAPIError(msg) from None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            msg = "the answer is not JSON, or was cut short"
+            raise RetriableAPIError(msg, response) from None
+
+    @override
+    def response_error_message(self, response: requests.Response) -> str:
+        """A sentence for an unwelcome status: neither body, headers nor URL are quoted."""
+        status = response.status_code
+        sentences = {
+            401: "Cube refused the credentials (401): check the setting "
+            f"{credentials_setting(self.config)}",
+            403: f"no access (403): ask Cube to open {self.name} to these credentials"
+            + (", or list only CRMs that are open to them in the setting `crms`" * self.per_crm),
+            404: "not found (404): check "
+            + ("the setting `crms`" if self.per_crm else "the setting `account`"),
+            429: "Cube asks for fewer requests (429)",
+        }
+        if response.is_redirect:
+            return (
+                f"Cube redirects to another host ({status}), where neither credentials nor "
+                "customers belong: check the setting `account` or `api_url`"
+            )
+        return sentences.get(status, f"Cube answered with status {status}")
+
+    def _unreachable(self, error: requests.RequestException) -> str:
+        problem = {
+            requests.exceptions.SSLError: "its certificate was not accepted",
+            requests.exceptions.ReadTimeout: "it did not answer within the setting "
+            f"`request_timeout` ({self.timeout:g} s)",
+            requests.exceptions.ConnectTimeout: "no connection came about within the setting "
+            f"`request_timeout` ({self.timeout:g} s)",
+            requests.exceptions.ChunkedEncodingError: "it cut its answer short",
+            requests.exceptions.TooManyRedirects: "it redirects without end",
+        }.get(type(error), "no connection came about, or it broke")
+        return (
+            f"{origin(self.config)} could not be read, {problem}: check the setting "
+            f"{'`account`' if 'account' in self.config else '`api_url`'} and the network "
+            f"({self._tries})"
+        )
+
+    @property
+    def _tries(self) -> str:
+        tries = self.backoff_max_tries()
+        return "tried once" if tries == 1 else f"tried {tries} times"
+
+    # Retries
+
+    @override
+    def request_decorator(self, func: Any) -> Any:  # the SDK's own type is as wide
+        """As the SDK's, but without its logger, to which it would hand the URL."""
+        return backoff.on_exception(
+            self.backoff_wait_generator,
+            RETRIED,
+            max_tries=self.backoff_max_tries,
+            on_backoff=self.backoff_handler,
+            jitter=self.backoff_jitter,
+            logger=None,
+        )(func)
+
+    @override
+    def backoff_max_tries(self) -> int:
+        return int(self.config["max_tries"])
+
+    @override
+    def backoff_wait_generator(self) -> Any:
+        return backoff.expo(factor=self.backoff_factor, max_value=60)
+
+    @override
+    def backoff_jitter(self, value: float) -> float:
+        return backoff.full_jitter(value)
+
+    @override
+    def backoff_handler(self, details: Any) -> None:
+        error = details["exception"]
+        _request, context = details["args"]
+        self.logger.warning(
+            "%s%s: trying again in %.1f s (try %d of %d)",
+            self.label(context),
+            error if isinstance(error, RetriableAPIError) else "the connection failed",
+            details["wait"],
+            details["tries"] + 1,
+            self.config["max_tries"],
+        )
+
+    # Pages
+
+    def pages(self, context: Context | None) -> Iterator[CubeResponse]:
+        """Each page of the list, in order."""
+        paginator = self.get_new_paginator()
+        with self.get_http_request_counter() as counter:
+            counter.with_context(context)
+            while not paginator.finished:
+                response = self.fetch(context, paginator.current_value)
+                counter.increment()
+                yield response
+                paginator.advance(response)
+
+    def sample(self, context: Context | None) -> list[Record]:
+        """Records from all over the list, some `sample_size` of them, the last page included."""
+        first = self.fetch(context)
+        records = list(first.body.results or ())
+        links = sample_links(first, origin(self.config), self.config["sample_size"])
+        if links is None:
+            return self._head(context)
+        for link in links:
+            with suppress(UnavailableError):  # the list became shorter
+                records += self.fetch(context, link).body.results or ()
+        return records
+
+    def _head(self, context: Context | None) -> list[Record]:
+        records: list[Record] = []
+        for response in self.pages(context):
+            records += response.body.results or ()
+            if len(records) >= self.config["sample_size"]:
+                break
+        return records
+
+    # Reporting
+
+    def label(self, context: Context | None) -> str:
+        """Which CRM and stream a sentence in the log is about."""
+        crm = f"CRM {context['data_owner_id']}/{context['crm_type']}, " if context else ""
+        return f"{crm}{self.name}: "

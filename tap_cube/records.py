@@ -1,0 +1,236 @@
+"""How records become messages: what columns there are, and what happens when one does not fit."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from singer_sdk import typing as th
+from singer_sdk.exceptions import FatalAPIError
+from singer_sdk.helpers._catalog import get_selected_schema
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.mapper import SameRecordTransform
+
+from tap_cube import schema as js
+from tap_cube.client import CredentialsRefusedError, CubeClient, UnavailableError
+from tap_cube.compat import override
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Generator, Iterable
+
+    import requests
+    from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.metrics import Counter
+    from singer_sdk.singerlib import RecordMessage
+
+    from tap_cube.session import CubeResponse
+
+CRM_PROPERTIES: dict[str, Any] = th.PropertiesList(
+    th.Property(
+        "data_owner_id",
+        th.IntegerType,
+        required=True,
+        description="The data owner whose CRM the record belongs to",
+    ),
+    th.Property(
+        "crm_type",
+        th.StringType,
+        required=True,
+        description="The type of the CRM the record belongs to, such as B2B",
+    ),
+).to_dict()["properties"]
+
+
+class CubeStream(CubeClient):
+    """A resource of Cube as a Singer stream: one table, whose columns are those of all its CRMs.
+
+    Subclasses declare `name`, `path`, `primary_keys` and `documented`.
+    """
+
+    #: JSON Schema of the fields that Cube's documents describe, by name.
+    documented: ClassVar[dict[str, Any]]
+    #: Whether there is no point in going on where no CRM has it.
+    essential: ClassVar[bool] = False
+
+    # Values are conformed page by page, in `admit`: the SDK need not do it once more.
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    received_at: dt.datetime
+    record_counter: Counter
+
+    # Columns
+
+    @cached_property
+    @override
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of the stream: the catalog's, or else what is found by looking."""
+        catalog = self.tap.input_catalog
+        if catalog and (entry := catalog.get_stream(self.name)):
+            return dict(entry.schema.to_dict())
+        return self.discover()
+
+    @property
+    @override
+    def effective_schema(self) -> dict[str, Any]:
+        """The schema as it is by now: it also grows when it came from a catalog."""
+        return self.schema
+
+    @cached_property
+    def columns(self) -> js.Columns:
+        """The columns of the schema as it is by now."""
+        return js.Columns(self.schema["properties"])
+
+    def discover(self) -> dict[str, Any]:
+        """Find the columns: from the documents, the CRMs' definitions, and a sample.
+
+        A CRM that fails is reported, and tried again when it is read.
+
+        Raises:
+            UnavailableError: If every CRM lacks the resource.
+            FatalAPIError: If an essential resource fails in every CRM.
+        """
+        properties = {**(CRM_PROPERTIES if self.per_crm else {}), **self.documented}
+        sample: list[Record] = []
+        failures: list[FatalAPIError] = []
+        contexts: list[Context | None] = [*self.partitions] if self.partitions else [None]
+        for context in contexts:
+            try:
+                sample += self.sample(context)
+                for name, described in self.defined(context).items():
+                    properties.setdefault(name, described)
+            except CredentialsRefusedError:
+                raise
+            except FatalAPIError as error:
+                failures.append(type(error)(self.label(context) + str(error)))
+        if len(failures) == len(contexts) and (
+            self.essential or all(isinstance(failure, UnavailableError) for failure in failures)
+        ):
+            raise failures[0]
+        for failure in failures:
+            self.logger.error("%s", failure)
+        columns = js.Columns(properties)
+        for name, kind in columns.widening(columns.misfits(sample)).items():
+            properties[name] = js.widened(properties.get(name, {}), kind)
+        return {"type": "object", "properties": properties, "required": list(self.primary_keys)}
+
+    def defined(self, context: Context | None) -> dict[str, js.Property]:  # noqa: ARG002  # a hook
+        """The fields that the definitions of a CRM add to its records."""
+        return {}
+
+    # Records
+
+    @property
+    @override
+    def partitions(self) -> list[dict[str, Any]] | None:
+        return self.tap.crms if self.per_crm else None
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        """The records of one CRM. If it fails, the others are still read, and the run fails."""
+        try:
+            for response in self.pages(context):
+                records = self.admit(self.parse_response(response), context)
+                self.received_at = response.received_at
+                if self._needs_the_sdk:
+                    yield from records
+                else:
+                    self._write(records)
+        except CredentialsRefusedError:
+            raise
+        except FatalAPIError as error:
+            self.fail(type(error)(self.label(context) + str(error)))
+
+    def fail(self, failure: FatalAPIError) -> None:
+        """Report what went wrong, and read on: the run fails in its end."""
+        if self.ABORT_AT_RECORD_COUNT is not None:  # `tap-cube --test` stops at the first
+            raise failure from None
+        self.logger.error("%s", failure)
+        self.tap.failures.append(failure)
+
+    @property
+    def _needs_the_sdk(self) -> bool:
+        """Whether anything has to be done for single records, which the SDK then does."""
+        (first, *others) = self.stream_maps
+        return bool(
+            others
+            or type(first) is not SameRecordTransform
+            or first.flattening_enabled
+            or not all(self.mask.values())
+            or self.get_batch_config(self.config)
+            or self.ABORT_AT_RECORD_COUNT is not None
+        )
+
+    def _write(self, records: list[Record]) -> None:
+        """The short way to stdout, for records that the SDK would only hand on."""
+        version = self._stream_version
+        self.tap.message_writer.write_records(self.name, records, self.received_at, version)
+        self.record_counter.increment(len(records))
+        # As the SDK does after each record that it writes; else it would leave out the last STATE
+        self.state_manager.is_flushed = False
+
+    @override
+    def get_record_counter(self, **kwargs: Any) -> Counter:
+        """The counter of the run, kept at hand for the records that go the short way."""
+        self.record_counter = super().get_record_counter(**kwargs)
+        return self.record_counter
+
+    @override
+    def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
+        """As the SDK's, but each record was extracted when its page came, not when it is written.
+
+        It is private, but the only place where the SDK makes these messages; `test_messages`
+        fails if it changes.
+        """
+        for message in super()._generate_record_messages(record):
+            message.time_extracted = self.received_at
+            yield message
+
+    @override
+    def parse_response(self, response: requests.Response) -> list[Record]:
+        return cast("CubeResponse", response).body.results or []
+
+    def admit(self, records: list[Record], context: Context | None) -> list[Record]:
+        """Make the records of a page fit the schema, in place, or the schema fit them.
+
+        A field that is new, or a value that its column cannot hold, widens the schema: one new
+        SCHEMA message goes out before the records of the page do.
+        """
+        for record in records:
+            record.update(context or {})
+            for key in self.primary_keys:
+                if record.get(key) in (None, ""):
+                    msg = f"a record lacks `{key}`, by which records are told apart"
+                    raise FatalAPIError(msg)
+        misfits = self.columns.misfits(records)
+        if widening := self.columns.widening(misfits):
+            self._widen(widening)
+        self.columns.conform(misfits)
+        return records
+
+    def _widen(self, widening: dict[str, str]) -> None:
+        properties = self.schema["properties"]
+        for name, kind in widening.items():
+            properties[name] = js.widened(properties.get(name, {}), kind)
+        del self.columns
+        self.logger.info(
+            "The schema grows: %s",
+            ", ".join(f"{name} ({kind})" for name, kind in sorted(widening.items())),
+        )
+        self.tap.mapper.register_raw_stream_schema(
+            self.name,
+            get_selected_schema(self.name, self.schema, self.mask),
+            self.primary_keys,
+        )
+        # The SDK plans for one schema a run. Its cache of stream maps, and its way to write a
+        # SCHEMA through them, are private; `test_evolving` fails if they change.
+        self._stream_maps = None
+        self._write_schema_message()
+
+    @override
+    def log_sync_costs(self) -> None:
+        """Fail the run in which a CRM failed: this is the last that the SDK calls in a run."""
+        super().log_sync_costs()
+        if failures := self.tap.failures:
+            more = f" (and {len(failures) - 1} more errors above)" if len(failures) > 1 else ""
+            raise FatalAPIError(f"{failures[0]}{more}")

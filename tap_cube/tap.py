@@ -1,0 +1,157 @@
+"""The tap: its settings, its CRMs, its streams."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk import Tap
+from singer_sdk.exceptions import ConfigurationError, FatalAPIError
+
+from tap_cube import schema as js
+from tap_cube import settings
+from tap_cube.auth import CubeAuthenticator
+from tap_cube.client import CredentialsRefusedError, UnavailableError
+from tap_cube.compat import override
+from tap_cube.messages import MessageWriter
+from tap_cube.session import CubeSession
+from tap_cube.streams import Campaigns, CustomerDetails, Customers, CustomFields, crm_of
+
+if TYPE_CHECKING:
+    import click
+    from singer_sdk.helpers.types import Context
+
+    from tap_cube.records import CubeStream
+
+
+class TapCube(Tap):
+    """Reads the customers of a Cube CRM."""
+
+    name = "tap-cube"
+    config_jsonschema = settings.SETTINGS
+    dynamic_catalog = True
+    message_writer_class = MessageWriter
+    message_writer: MessageWriter
+
+    def __init__(self, **kwargs: Any) -> None:
+        #: What went wrong in a CRM while the others were still read.
+        self.failures: list[FatalAPIError] = []
+        self._defined_fields: dict[tuple[Any, ...], dict[str, js.Property]] = {}
+        super().__init__(**kwargs)
+
+    @classmethod
+    @override
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        try:
+            return super().cb_config(ctx, param, value)
+        except OSError:
+            msg = f"--config {' '.join(value)}: there is no such file, or it cannot be read"
+            raise ConfigurationError(msg) from None
+        except ValueError as error:
+            # Its first line says where, its text does not quote what stands there
+            msg = f"--config {' '.join(value)}: this is no JSON ({str(error).splitlines()[0]})"
+            raise ConfigurationError(msg) from None
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """In place of the SDK's, whose messages quote the values: they may be secrets.
+
+        It is private, but the only point at which all sources of settings are merged and nothing
+        was done with them yet. `test_settings` fails if the SDK no longer calls it.
+        """
+        self.append_builtin_config(self.config_jsonschema)
+        settings.validate(self._config, self.config_jsonschema)
+        return []
+
+    @cached_property
+    def session(self) -> CubeSession:
+        """The HTTP session that all streams share."""
+        return CubeSession(settings.origin(self.config), connections=16)
+
+    @cached_property
+    def authenticator(self) -> CubeAuthenticator:
+        """What signs each request."""
+        return CubeAuthenticator(self.config)
+
+    @cached_property
+    def customers(self) -> Customers:
+        """The list of customers, which other streams take the ids from."""
+        return Customers(self)
+
+    @cached_property
+    def crms(self) -> list[dict[str, Any]]:
+        """The CRMs to read: those of the settings, or else all that a campaign names.
+
+        Raises:
+            ConfigurationError: If there is none.
+        """
+        if "crms" in self.config:
+            found = [(crm["data_owner_id"], crm["crm_type"]) for crm in self.config["crms"]]
+        else:
+            found = sorted(self._campaigns_crms())
+        if not found:
+            msg = "No CRM is known: list the CRMs to read in the setting `crms`"
+            raise ConfigurationError(msg)
+        return [
+            {"data_owner_id": owner, "crm_type": crm_type}
+            for owner, crm_type in dict.fromkeys(found)
+        ]
+
+    def _campaigns_crms(self) -> set[tuple[int, str]]:
+        try:
+            campaigns = Campaigns(self).sample(None)
+        except UnavailableError as error:
+            msg = (
+                "The campaigns, which name the CRMs, cannot be read: list the CRMs in the setting "
+                f"`crms` ({error})"
+            )
+            raise ConfigurationError(msg) from None
+        return {
+            (owner, crm_type)
+            for campaign in campaigns
+            if isinstance(owner := campaign.get("data_owner__id"), int)
+            and isinstance(crm_type := campaign.get("campaign__crm_type"), str)
+            and crm_type
+        }
+
+    def defined_fields(self, context: Context | None) -> dict[str, js.Property]:
+        """The fields that the definitions of a CRM name, whether a customer has them or not."""
+        crm = crm_of(context)
+        if crm not in self._defined_fields:
+            try:
+                definitions = CustomFields(self).sample(context)
+            except CredentialsRefusedError:
+                raise
+            except FatalAPIError as error:
+                self.logger.warning("The definitions of a CRM's own fields are missing: %s", error)
+                definitions = []
+            self._defined_fields[crm] = {
+                key: js.property_of(js.STRING, title=key)
+                for definition in definitions
+                if isinstance(key := definition.get("key"), str) and key
+            }
+        return self._defined_fields[crm]
+
+    @override
+    def discover_streams(self) -> list[CubeStream]:
+        streams: list[CubeStream] = [
+            self.customers,
+            CustomerDetails(self),
+            CustomFields(self),
+            Campaigns(self),
+        ]
+        if self.input_catalog is not None:
+            return [stream for stream in streams if self.input_catalog.get_stream(stream.name)]
+        return [stream for stream in streams if self._is_available(stream)]
+
+    def _is_available(self, stream: CubeStream) -> bool:
+        try:
+            _ = stream.schema
+        except CredentialsRefusedError:
+            raise
+        except UnavailableError as error:
+            if stream.essential:
+                raise
+            self.logger.warning("%s. The stream is left out", error)
+            return False
+        return True

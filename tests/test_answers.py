@@ -1,0 +1,144 @@
+"""Answers that no list of customers is: each ends with one sentence, and nothing is quoted."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from werkzeug import Request, Response
+
+from tests.test_pagination import LIST, config, page
+
+if TYPE_CHECKING:
+    from pytest_httpserver import HTTPServer
+
+    from tests.support import Tap
+
+PERSON = "Kari Nordmann"
+WHOLE = json.dumps({"count": 1, "next": None, "results": [{"id": 1, "name": PERSON}]})
+
+NOT_JSON = "the answer is not JSON, or was cut short (tried once)"
+FORM = "the answer has another form than Cube's documents say"
+BODIES: dict[str, tuple[str, str]] = {
+    "HTML": (f"<html><body>{PERSON}</body></html>", NOT_JSON),
+    "nothing": ("", NOT_JSON),
+    "JSON cut short": (WHOLE[:-9], NOT_JSON),
+    "an array": (json.dumps([PERSON]), FORM),
+    "an object without results": (json.dumps({"detail": PERSON}), FORM),
+    "results that hold a string": (json.dumps({"results": PERSON}), FORM),
+    "a record that is a string": (json.dumps({"results": [PERSON]}), FORM),
+    "a link that is a number": (json.dumps({"results": [], "next": 2}), FORM),
+    "a customer without an id": (json.dumps({"results": [{"name": PERSON}]}), "lacks `id`"),
+    "a customer without a value for its id": (
+        json.dumps({"results": [{"id": None, "name": PERSON}]}),
+        "lacks `id`",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def _lacks_everything_else(httpserver: HTTPServer) -> None:
+    httpserver.no_handler_status_code = 404
+
+
+@pytest.mark.parametrize(("body", "sentence"), BODIES.values(), ids=BODIES)
+def test_unusable_bodies(tap: Tap, httpserver: HTTPServer, body: str, sentence: str) -> None:
+    httpserver.expect_request(LIST).respond_with_data(body, content_type="application/json")
+    run = tap(config(httpserver), env={"LOGLEVEL": "DEBUG"})
+    assert run.status == 1
+    assert "CRM 2/B2B, customers: " in run.last_line
+    assert sentence in run.last_line
+    assert PERSON not in run.log
+
+
+def cut_short(_request: Request) -> Response:
+    """An iterator, so that the server does not put the length right."""
+    return Response(iter([WHOLE[:30]]), headers={"Content-Length": str(len(WHOLE))})
+
+
+def test_a_body_cut_short_by_the_connection(tap: Tap, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(LIST).respond_with_handler(cut_short)
+    run = tap(config(httpserver), env={"LOGLEVEL": "DEBUG"})
+    assert run.status == 1
+    assert "CRM 2/B2B, customers: " in run.last_line
+    assert "it cut its answer short: check the setting `api_url` and the network" in run.last_line
+    assert PERSON not in run.log
+
+
+STATUSES = {
+    400: "Cube answered with status 400",
+    403: "no access (403): ask Cube to open customers to these credentials, or list only CRMs",
+    404: "not found (404): check the setting `crms`",
+    429: "Cube asks for fewer requests (429) (tried once)",
+    503: "Cube answered with status 503 (tried once)",
+}
+
+
+@pytest.mark.parametrize(("status", "sentence"), STATUSES.items(), ids=STATUSES)
+def test_unwelcome_statuses(tap: Tap, httpserver: HTTPServer, status: int, sentence: str) -> None:
+    httpserver.expect_request(LIST).respond_with_data(PERSON, status=status)
+    run = tap(config(httpserver), env={"LOGLEVEL": "DEBUG"})
+    assert run.status == 1
+    assert f"CRM 2/B2B, customers: {sentence}" in run.last_line
+    assert PERSON not in run.log
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        lambda _: Response(status=503),
+        lambda _: Response(status=429),
+        lambda _: Response("<html>"),
+        cut_short,
+    ],
+    ids=["503", "429", "HTML", "cut short"],
+)
+def test_what_passes_is_tried_again(tap: Tap, httpserver: HTTPServer, passing: Any) -> None:
+    for _ in range(2):
+        httpserver.expect_ordered_request(LIST).respond_with_handler(passing)
+    for _ in range(5):
+        httpserver.expect_ordered_request(LIST).respond_with_json(page(1))
+    run = tap(config(httpserver, max_tries=3), catalog=catalog()).check()
+    assert [r["id"] for r in run.records("customers")] == [1]
+    assert run.log.count("CRM 2/B2B, customers: ") == 2
+    assert "(try 3 of 3)" in run.log
+
+
+def test_the_other_place_of_the_list(tap: Tap, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/api/v1/data_owners/2/B2B/customers/").respond_with_json(page(7))
+    run = tap(config(httpserver)).check()
+    assert [r["id"] for r in run.records("customers")] == [7]
+
+
+def test_an_account_without_definitions_and_campaigns(tap: Tap, httpserver: HTTPServer) -> None:
+    httpserver.expect_request(LIST).respond_with_json(page(1))
+    run = tap(config(httpserver)).check()
+    assert {m["stream"] for m in run.messages if m["type"] == "SCHEMA"} == {"customers"}
+    assert run.log.count("The stream is left out") == 2
+
+
+def test_no_crms_and_no_campaigns_to_find_them_by(tap: Tap, httpserver: HTTPServer) -> None:
+    settings = config(httpserver)
+    del settings["crms"]
+    run = tap(settings)
+    assert run.status == 1
+    assert "list the CRMs in the setting `crms`" in run.last_line
+
+
+def catalog() -> dict[str, Any]:
+    """A catalog made by hand, with the little that a catalog needs."""
+    integer = {"type": ["integer"]}
+    fields = {"data_owner_id": integer, "crm_type": {"type": ["string"]}, "id": integer}
+    name = {"name": {"type": ["string", "null"]}}
+    return {
+        "streams": [
+            {
+                "tap_stream_id": "customers",
+                "stream": "customers",
+                "key_properties": list(fields),
+                "schema": {"type": "object", "properties": {**fields, **name}},
+                "metadata": [{"breadcrumb": [], "metadata": {"selected": True}}],
+            }
+        ]
+    }

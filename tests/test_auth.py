@@ -1,0 +1,84 @@
+"""All ways to authenticate, as they are pasted."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from singer_sdk.exceptions import ConfigurationError
+
+from tap_cube.auth import CubeAuthenticator
+from tap_cube.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from tests.support import Tap
+
+USER, PASSWORD = "blåbær", "p:ass:ordæøå 😀"
+BASE64 = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+
+HEADERS: dict[str, tuple[dict[str, Any], str]] = {
+    "token": ({"auth_token": "abc123"}, "Token abc123"),
+    "token with spaces around": ({"auth_token": " abc123\n"}, "Token abc123"),
+    "token with its scheme": ({"auth_token": "Token abc123"}, "Token abc123"),
+    "user and password": ({"username": USER, "password": PASSWORD}, f"Basic {BASE64}"),
+    "ready-made": ({"basic_auth": BASE64}, f"Basic {BASE64}"),
+    "ready-made with its scheme": ({"basic_auth": f"Basic {BASE64}\n"}, f"Basic {BASE64}"),
+}
+
+
+@pytest.mark.parametrize(("config", "header"), HEADERS.values(), ids=HEADERS)
+def test_header(config: dict[str, Any], header: str) -> None:
+    request = requests.Request("GET", "https://x/", auth=CubeAuthenticator(config)).prepare()
+    assert request.headers["Authorization"] == header
+
+
+def test_signing_leaves_the_url_as_it_is() -> None:
+    """The SDK's authenticators would encode the second question mark and drop `a`."""
+    url = "https://x/?a=&response_type=Sale/?page=2"
+    auth = CubeAuthenticator({"auth_token": "t"})
+    assert requests.Request("GET", url, auth=auth).prepare().url == url
+
+
+@pytest.mark.parametrize("token", ["two words", "tökèn", "a\nb"], ids=repr)
+def test_what_no_header_can_hold_is_refused_without_being_quoted(token: str) -> None:
+    with pytest.raises(ConfigurationError, match="`auth_token` holds spaces or letters") as error:
+        CubeAuthenticator({"auth_token": token})
+    assert token not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        {"auth_token": "abc123"},
+        {"username": USER, "password": PASSWORD},
+        {"basic_auth": BASE64},
+        {"basic_auth": f"Basic {BASE64}"},
+    ],
+    ids=["token", "user and password", "ready-made", "ready-made with its scheme"],
+)
+def test_the_server_lets_it_in(tap: Tap, credentials: dict[str, Any]) -> None:
+    with Sandbox(customers=3, token="abc123", username=USER, password=PASSWORD) as cube:  # noqa: S106
+        run = tap({"api_url": cube.url, **credentials}).check()
+        assert len(run.records("customers")) == sum(len(c.customers()) for c in cube.crms.values())
+
+
+@pytest.mark.parametrize(
+    ("credentials", "setting"),
+    [
+        ({"auth_token": "wr0ng"}, "auth_token"),
+        ({"username": USER, "password": "wr0ng"}, "username and password"),
+        ({"basic_auth": base64.b64encode(b"me:wr0ng").decode()}, "basic_auth"),
+    ],
+    ids=["token", "user and password", "ready-made"],
+)
+def test_wrong_credentials_stop_everything_at_once(
+    tap: Tap, sandbox: Sandbox, credentials: dict[str, Any], setting: str
+) -> None:
+    crms = [{"data_owner_id": 2, "crm_type": "B2B"}, {"data_owner_id": 1, "crm_type": "B2B"}]
+    run = tap({"api_url": sandbox.url, "crms": crms, **credentials})
+    assert run.status == 1
+    assert f"Cube refused the credentials (401): check the setting {setting}" in run.last_line
+    assert run.log.count("(401)") == 1
+    assert "wr0ng" not in run.log

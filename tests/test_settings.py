@@ -1,0 +1,152 @@
+"""Bad settings end with one sentence that names the setting and the way out."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from singer_sdk.exceptions import ConfigurationError
+
+from tap_cube import settings
+from tap_cube.tap import TapCube
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support import Tap
+
+GOOD: dict[str, Any] = {"account": "acme", "auth_token": "t0ken"}
+SECRET = "s3cr3t"  # noqa: S105
+
+CASES: dict[str, tuple[dict[str, Any], str]] = {
+    "nothing": ({}, "Neither of the settings `account` and `api_url` is set"),
+    "no account": ({"auth_token": SECRET}, "`account` and `api_url`"),
+    "blank account": ({**GOOD, "account": ""}, "`account` and `api_url`"),
+    "two origins": ({**GOOD, "api_url": "https://cube.example.com"}, "Both of the settings"),
+    "a path in the account": ({**GOOD, "account": "evil.com/x"}, "`account` may hold letters"),
+    "a URL as the account": ({**GOOD, "account": "https://acme.headshed.com"}, "it is acme"),
+    "a newline in the account": ({**GOOD, "account": "acme\n"}, "`account` may hold letters"),
+    "plain http": (
+        {"api_url": "http://cube.example.com", "auth_token": SECRET},
+        "`api_url` must start with https://",
+    ),
+    "loopback in name only": (
+        {"api_url": "http://localhost.example.com", "auth_token": SECRET},
+        "`api_url` must start with https://",
+    ),
+    "a path in the origin": (
+        {"api_url": "https://cube.example.com/api/v1", "auth_token": SECRET},
+        "`api_url` must be an origin",
+    ),
+    "credentials in the origin": (
+        {"api_url": f"https://me:{SECRET}@cube.example.com", "auth_token": "t"},
+        "`api_url` must be an origin",
+    ),
+    "an origin that is none": ({"api_url": SECRET, "auth_token": "t"}, "`api_url` must be"),
+    "no credentials": ({"account": "acme"}, "`auth_token`, `username` with `password`, or"),
+    "two ways": ({**GOOD, "basic_auth": SECRET}, "auth_token and basic_auth are set together"),
+    "three ways": (
+        {**GOOD, "basic_auth": SECRET, "username": "me", "password": SECRET},
+        "set exactly one of the settings",
+    ),
+    "a user without a password": ({"account": "acme", "username": "me"}, "`password` is missing"),
+    "a password without a user": (
+        {"account": "acme", "password": SECRET},
+        "`username` is missing",
+    ),
+    "a secret of a wrong type": ({"account": "acme", "auth_token": [SECRET]}, "`auth_token` must"),
+    "a CRM without a type": ({**GOOD, "crms": [{"data_owner_id": 2}]}, "`crms[0].crm_type` is"),
+    "a CRM of words": (
+        {**GOOD, "crms": [{"data_owner_id": "two", "crm_type": "B2B"}]},
+        "`crms[0].data_owner_id` must be of type integer",
+    ),
+    "no tries": ({**GOOD, "max_tries": 0}, "`max_tries` must be 1 or more"),
+    "no time": ({**GOOD, "request_timeout": 0}, "`request_timeout` must be more than 0"),
+    "a word as a number": ({**GOOD, "request_timeout": "long"}, "`request_timeout` must be of"),
+    "a setting of the SDK": ({**GOOD, "flattening_max_depth": "x"}, "`flattening_max_depth` must"),
+}
+
+
+@pytest.mark.parametrize(("config", "sentence"), CASES.values(), ids=CASES)
+def test_bad_settings_are_named(config: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(sentence)) as error:
+        TapCube(config=dict(config))
+    assert SECRET not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("case", ["no account", "two ways", "a path in the account", "plain http"])
+@pytest.mark.parametrize("mode", [(), ("--discover",), ("--test",)], ids=" ".join)
+def test_the_command_fails_with_that_sentence(tap: Tap, case: str, mode: tuple[str, ...]) -> None:
+    config, sentence = CASES[case]
+    run = tap(config, *mode)
+    assert run.status == 1
+    assert sentence in run.last_line
+    assert run.stdout == b""
+    assert "Traceback" not in run.log
+    assert SECRET not in run.log
+
+
+def test_a_config_that_is_no_json(tap: Tap, tmp_path: Path) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text(f'{{"auth_token": {SECRET}}}')
+    run = tap(None, "--config", str(path))
+    assert (run.status, run.stdout) == (1, b"")
+    assert f"--config {path}: this is no JSON" in run.last_line
+    assert SECRET not in run.log
+
+
+def test_a_config_that_is_not_there(tap: Tap, tmp_path: Path) -> None:
+    run = tap(None, "--config", str(tmp_path / "nowhere.json"))
+    assert run.status == 1
+    assert "nowhere.json: there is no such file" in run.last_line
+
+
+@pytest.mark.parametrize(
+    ("api_url", "expected"),
+    [
+        ("https://cube.example.com", "https://cube.example.com"),
+        ("https://cube.example.com:8443/", "https://cube.example.com:8443"),
+        ("http://127.0.0.1:8765", "http://127.0.0.1:8765"),
+        ("http://localhost:8765", "http://localhost:8765"),
+        ("http://[::1]:8765", "http://[::1]:8765"),
+    ],
+)
+def test_origins(api_url: str, expected: str) -> None:
+    config = {"api_url": api_url, "auth_token": "t"}
+    settings.validate(config, settings.SETTINGS)
+    assert settings.origin(config) == expected
+
+
+def test_an_account_is_a_subdomain() -> None:
+    assert settings.origin(GOOD) == "https://acme.headshed.com"
+
+
+def test_defaults_are_filled_in() -> None:
+    config = dict(GOOD)
+    settings.validate(config, settings.SETTINGS)
+    assert config["request_timeout"] == 60
+    assert config["max_tries"] == 6
+
+
+def test_later_files_win_and_the_environment_wins_over_all(tap: Tap, tmp_path: Path) -> None:
+    """Seen by which of three bad values is complained of."""
+    later = tmp_path / "later.json"
+    later.write_text(json.dumps({"max_tries": -2}))
+    first = {**GOOD, "max_tries": "many"}
+    assert "`max_tries` must be of type integer" in tap(first).last_line
+    files = ("--config", str(tmp_path / "config.json"), "--config", str(later))
+    assert "`max_tries` must be 1 or more" in tap(None, *files).last_line
+    environment = {"TAP_CUBE_MAX_TRIES": "3", "TAP_CUBE_SAMPLE_SIZE": "0"}
+    run = tap(None, *files, "--config", "ENV", env=environment)
+    assert "`sample_size` must be 1 or more" in run.last_line
+
+
+def test_the_environment_can_hold_every_type() -> None:
+    """Numbers with a fraction, arrays as JSON, and what is set but blank."""
+    config = {**GOOD, "request_timeout": "2.5", "requests_per_second": "", "password": None}
+    settings.validate(config, settings.SETTINGS)
+    assert config["request_timeout"] == 2.5
+    assert "password" not in config
