@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import random
 from contextlib import suppress
-from functools import cached_property
+from email.utils import parsedate_to_datetime
+from functools import cached_property, partial
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, cast
-from urllib.parse import ParseResult, quote
+from urllib.parse import ParseResult, quote, urlparse
 
 import backoff
 import msgspec
@@ -17,7 +20,9 @@ from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from singer_sdk.streams.rest import HTTPRequest, PageContext
 
 from tap_cube.compat import override
+from tap_cube.errors import CredentialsRefusedError, NotFoundError, UnavailableError
 from tap_cube.pagination import NextLinkPaginator, sample_links
+from tap_cube.reading import ListReader, in_order
 from tap_cube.settings import credentials_setting, origin
 
 if TYPE_CHECKING:
@@ -38,16 +43,25 @@ RETRIED = (
 )
 
 
-class CredentialsRefusedError(FatalAPIError):
-    """Cube knows these credentials not at all, so that no other request can succeed either."""
+#: The longest pause, in seconds, that a server gets by asking for it.
+LONGEST_PAUSE = 300.0
 
 
-class UnavailableError(FatalAPIError):
-    """Cube has no such resource for these credentials (403)."""
-
-
-class NotFoundError(UnavailableError):
-    """Cube has no such resource at all (404)."""
+def retry_after(error: Exception) -> float:
+    """The seconds that a server asks to be left alone for, in either form of `Retry-After`."""
+    response = getattr(error, "response", None)
+    value = response.headers.get("Retry-After", "") if response is not None else ""
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            then = parsedate_to_datetime(value)
+        except ValueError:
+            return 0.0
+        if then.tzinfo is None:
+            then = then.replace(tzinfo=dt.timezone.utc)
+        seconds = (then - dt.datetime.now(dt.timezone.utc)).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_PAUSE)  # "nan" ends up as no pause at all
 
 
 class CubeClient(RESTStream[Any]):
@@ -104,8 +118,11 @@ class CubeClient(RESTStream[Any]):
 
     @override
     def get_url(self, context: Context | None) -> str:
+        return self._url_of(self.path, context)
+
+    def _url_of(self, path: str, context: Context | None) -> str:
         values = {key: quote(str(value), safe="") for key, value in (context or {}).items()}
-        return self.url_base + self.path.format(**values)
+        return self.url_base + path.format(**values)
 
     @override
     def get_http_request(self, *, page: PageContext[ParseResult]) -> HTTPRequest:
@@ -134,12 +151,13 @@ class CubeClient(RESTStream[Any]):
         except NotFoundError as error:
             if link is not None or self.other_path in {None, self.path}:
                 raise
-            first_choice, self.path = self.path, str(self.other_path)
+            other_url = urlparse(self._url_of(str(self.other_path), context))
             try:
-                return self._fetch(context, None)
+                response = self._fetch(context, other_url)
             except UnavailableError:
-                self.path = first_choice
                 raise error from None
+            self.path = str(self.other_path)
+            return response
 
     def _fetch(self, context: Context | None, link: ParseResult | None) -> CubeResponse:
         page = PageContext(stream_context=context, next_page_token=link)
@@ -159,6 +177,7 @@ class CubeClient(RESTStream[Any]):
     def _send(
         self, request: requests.PreparedRequest, _context: Context | None
     ) -> requests.Response:
+        self.tap.throttle.wait()
         response = self.requests_session.send(request, timeout=self.timeout)
         self.validate_response(response)
         return response
@@ -249,14 +268,21 @@ class CubeClient(RESTStream[Any]):
 
     @override
     def backoff_wait_generator(self) -> Any:
-        return backoff.expo(factor=self.backoff_factor, max_value=60)
+        """Exponentially longer pauses, but none shorter than the server asks for."""
+        delays = backoff.expo(factor=self.backoff_factor, max_value=60)
+        next(delays)
+        error = yield
+        while True:
+            error = yield max(next(delays), retry_after(error))
 
     @override
     def backoff_jitter(self, value: float) -> float:
-        return backoff.full_jitter(value)
+        """Up to half as much again, so that nothing comes back in step, and nothing too early."""
+        return float(random.uniform(value, value * 1.5))  # noqa: S311  # not for secrets
 
     @override
     def backoff_handler(self, details: Any) -> None:
+        self.tap.throttle.pause(details["wait"])
         error = details["exception"]
         _request, context = details["args"]
         self.logger.warning(
@@ -271,35 +297,43 @@ class CubeClient(RESTStream[Any]):
     # Pages
 
     def pages(self, context: Context | None) -> Iterator[CubeResponse]:
-        """Each page of the list, in order."""
-        paginator = self.get_new_paginator()
-        with self.get_http_request_counter() as counter:
-            counter.with_context(context)
-            while not paginator.finished:
-                response = self.fetch(context, paginator.current_value)
-                counter.increment()
-                yield response
-                paginator.advance(response)
+        """Each page of the list, in order, and again what may have changed meanwhile."""
+        return iter(self.reader(context))
+
+    def reader(self, context: Context | None) -> ListReader:
+        """What reads the list, from its start unless it is told where to go on."""
+        fetch = partial(self.fetch, context)
+        return ListReader(
+            self.get_new_paginator(), fetch, self.tap.pool, self.config["concurrency"]
+        )
 
     def sample(self, context: Context | None) -> list[Record]:
         """Records from all over the list, some `sample_size` of them, the last page included."""
         first = self.fetch(context)
-        records = list(first.body.results or ())
         links = sample_links(first, origin(self.config), self.config["sample_size"])
         if links is None:
             return self._head(context)
-        for link in links:
-            with suppress(UnavailableError):  # the list became shorter
-                records += self.fetch(context, link).body.results or ()
-        return records
+        pages = in_order(
+            self.tap.pool, partial(self._fetch_if_there, context), links, self.config["concurrency"]
+        )
+        return [record for page in (first, *pages) if page for record in self.parse_response(page)]
+
+    def _fetch_if_there(self, context: Context | None, link: ParseResult) -> CubeResponse | None:
+        with suppress(NotFoundError):  # the list became shorter
+            return self.fetch(context, link)
+        return None
 
     def _head(self, context: Context | None) -> list[Record]:
         records: list[Record] = []
         for response in self.pages(context):
-            records += response.body.results or ()
+            records += self.parse_response(response)
             if len(records) >= self.config["sample_size"]:
                 break
         return records
+
+    @override
+    def parse_response(self, response: requests.Response) -> list[Record]:
+        return cast("CubeResponse", response).body.results or []
 
     # Reporting
 

@@ -13,7 +13,7 @@ from tap_cube.compat import override
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 class MessageWriter(GenericSingerWriter[bytearray, Message]):
@@ -26,6 +26,8 @@ class MessageWriter(GenericSingerWriter[bytearray, Message]):
     def __init__(self) -> None:
         super().__init__()
         self._encoder = msgspec.json.Encoder(decimal_format="number")
+        self._writing = False
+        self._put_off: Callable[[], None] | None = None
 
     @override
     def serialize_message(self, message: Message) -> bytearray:
@@ -36,9 +38,29 @@ class MessageWriter(GenericSingerWriter[bytearray, Message]):
 
     @override
     def write_message(self, message: Message) -> None:
-        sys.stdout.buffer.write(self.format_message(message))
-        if message.type is not SingerMessageType.RECORD:
+        self._write(
+            self.format_message(message), flush=message.type is not SingerMessageType.RECORD
+        )
+
+    def _write(self, lines: bytearray, *, flush: bool) -> None:
+        self._writing = True
+        sys.stdout.buffer.write(lines)
+        if flush:
             sys.stdout.flush()
+        self._writing = False
+        if self._put_off:
+            function, self._put_off = self._put_off, None
+            function()
+
+    def between_lines(self, function: Callable[[], None]) -> None:
+        """Call a function that ends the program: at once, or when the line is written.
+
+        Signals come at any time, and half a line would make the target fail on what follows.
+        """
+        if self._writing:
+            self._put_off = function
+        else:
+            function()
 
     def write_records(
         self,
@@ -65,4 +87,4 @@ class MessageWriter(GenericSingerWriter[bytearray, Message]):
             lines += head
             encode_into(record, lines, -1)
             lines += tail
-        sys.stdout.buffer.write(lines)
+        self._write(lines, flush=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 from singer_sdk.exceptions import FatalAPIError
@@ -12,19 +14,22 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 
 from tap_cube import schema as js
-from tap_cube.client import CredentialsRefusedError, CubeClient, UnavailableError
+from tap_cube.client import CubeClient
 from tap_cube.compat import override
+from tap_cube.errors import CredentialsRefusedError, UnavailableError
+from tap_cube.progress import Progress
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Iterator
 
-    import requests
     from singer_sdk.helpers.types import Context, Record
-    from singer_sdk.metrics import Counter
+    from singer_sdk.metrics import Counter as Metric
     from singer_sdk.singerlib import RecordMessage
 
     from tap_cube.session import CubeResponse
+    from tap_cube.tap import TapCube
+
 
 CRM_PROPERTIES: dict[str, Any] = th.PropertiesList(
     th.Property(
@@ -40,6 +45,8 @@ CRM_PROPERTIES: dict[str, Any] = th.PropertiesList(
         description="The type of the CRM the record belongs to, such as B2B",
     ),
 ).to_dict()["properties"]
+
+SECONDS_BETWEEN_STATES = 5.0
 
 
 class CubeStream(CubeClient):
@@ -57,18 +64,27 @@ class CubeStream(CubeClient):
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
     received_at: dt.datetime
-    record_counter: Counter
+    record_counter: Metric
 
     # Columns
+
+    def __init__(self, tap: TapCube) -> None:
+        super().__init__(tap)
+        self._complete = True
+        self._lost: Counter[str] = Counter()
+        self._refused: set[str] = set()
+        self._state_written_at = time.monotonic()
 
     @cached_property
     @override
     def schema(self) -> dict[str, Any]:
         """JSON Schema of the stream: the catalog's, or else what is found by looking."""
         catalog = self.tap.input_catalog
-        if catalog and (entry := catalog.get_stream(self.name)):
-            return dict(entry.schema.to_dict())
-        return self.discover()
+        entry = catalog.get_stream(self.name) if catalog else None
+        schema = dict(entry.schema.to_dict()) if entry else self.discover()
+        for name in schema["properties"].keys() & self.pinned.keys():
+            schema["properties"][name] = js.widened(schema["properties"][name], self.pinned[name])
+        return schema
 
     @property
     @override
@@ -77,9 +93,15 @@ class CubeStream(CubeClient):
         return self.schema
 
     @cached_property
+    def pinned(self) -> dict[str, str]:
+        """The types of fields that the user decided on; a key has the type that it has."""
+        pins = {pin["field"]: pin["type"] for pin in self.config.get("field_types", ())}
+        return {name: type_ for name, type_ in pins.items() if name not in self.primary_keys}
+
+    @cached_property
     def columns(self) -> js.Columns:
         """The columns of the schema as it is by now."""
-        return js.Columns(self.schema["properties"])
+        return js.Columns(self.schema["properties"], self.pinned)
 
     def discover(self) -> dict[str, Any]:
         """Find the columns: from the documents, the CRMs' definitions, and a sample.
@@ -109,7 +131,7 @@ class CubeStream(CubeClient):
             raise failures[0]
         for failure in failures:
             self.logger.error("%s", failure)
-        columns = js.Columns(properties)
+        columns = js.Columns(properties, self.pinned)
         for name, kind in columns.widening(columns.misfits(sample)).items():
             properties[name] = js.widened(properties.get(name, {}), kind)
         return {"type": "object", "properties": properties, "required": list(self.primary_keys)}
@@ -129,7 +151,7 @@ class CubeStream(CubeClient):
     def get_records(self, context: Context | None) -> Iterable[Record]:
         """The records of one CRM. If it fails, the others are still read, and the run fails."""
         try:
-            for response in self.pages(context):
+            for response in self.read(context):
                 records = self.admit(self.parse_response(response), context)
                 self.received_at = response.received_at
                 if self._needs_the_sdk:
@@ -141,12 +163,17 @@ class CubeStream(CubeClient):
         except FatalAPIError as error:
             self.fail(type(error)(self.label(context) + str(error)))
 
+    def read(self, context: Context | None) -> Iterator[CubeResponse]:
+        """The pages of one CRM, as a run reads them. What is yielded is written before the next."""
+        return self.pages(context)
+
     def fail(self, failure: FatalAPIError) -> None:
         """Report what went wrong, and read on: the run fails in its end."""
         if self.ABORT_AT_RECORD_COUNT is not None:  # `tap-cube --test` stops at the first
             raise failure from None
         self.logger.error("%s", failure)
         self.tap.failures.append(failure)
+        self._complete = False
 
     @property
     def _needs_the_sdk(self) -> bool:
@@ -168,9 +195,10 @@ class CubeStream(CubeClient):
         self.record_counter.increment(len(records))
         # As the SDK does after each record that it writes; else it would leave out the last STATE
         self.state_manager.is_flushed = False
+        self.write_state_if_due()
 
     @override
-    def get_record_counter(self, **kwargs: Any) -> Counter:
+    def get_record_counter(self, **kwargs: Any) -> Metric:
         """The counter of the run, kept at hand for the records that go the short way."""
         self.record_counter = super().get_record_counter(**kwargs)
         return self.record_counter
@@ -186,10 +214,6 @@ class CubeStream(CubeClient):
             message.time_extracted = self.received_at
             yield message
 
-    @override
-    def parse_response(self, response: requests.Response) -> list[Record]:
-        return cast("CubeResponse", response).body.results or []
-
     def admit(self, records: list[Record], context: Context | None) -> list[Record]:
         """Make the records of a page fit the schema, in place, or the schema fit them.
 
@@ -198,15 +222,56 @@ class CubeStream(CubeClient):
         """
         for record in records:
             record.update(context or {})
-            for key in self.primary_keys:
-                if record.get(key) in (None, ""):
-                    msg = f"a record lacks `{key}`, by which records are told apart"
-                    raise FatalAPIError(msg)
+        for key in self.primary_keys:
+            if any(record.get(key) in (None, "") for record in records):
+                msg = f"a record lacks `{key}`, by which records are told apart"
+                raise FatalAPIError(msg)
         misfits = self.columns.misfits(records)
+        if unwanted := self._unwanted({name for _, name in misfits}):
+            for record, name in misfits:
+                if name in unwanted:
+                    del record[name]
+            misfits = [(record, name) for record, name in misfits if name not in unwanted]
         if widening := self.columns.widening(misfits):
             self._widen(widening)
-        self.columns.conform(misfits)
+        self._lost += self.columns.conform(misfits)
         return records
+
+    def _unwanted(self, names: set[str]) -> set[str]:
+        """Which fields are not to be emitted, of some that need a closer look.
+
+        Raises:
+            FatalAPIError: If there are new fields and the settings want none.
+        """
+        new = names - self.columns.kinds.keys()
+        deselected = {name for name in names - new if not self.mask["properties", name]}
+        if not new:
+            return deselected
+        policy = self.config["new_fields"]
+        if policy == "fail":
+            msg = (
+                f"new fields that discovery did not see: {', '.join(sorted(new))}. Discover once "
+                "more, or let the setting `new_fields` be `evolve`"
+            )
+            raise FatalAPIError(msg)
+        if policy == "evolve" and self._picks_columns:
+            if not self._refused:
+                self.logger.warning(
+                    "New fields are left out, as the catalog deselects some: %s, and more as they "
+                    "come. Discover once more to choose among them",
+                    ", ".join(sorted(new)),
+                )
+            self._refused |= new
+        elif policy == "discard":
+            for name in sorted(new - self._refused):
+                self.logger.warning("A new field is left out, as `new_fields` is set: %s", name)
+            self._refused |= new
+        return deselected | (new & self._refused)
+
+    @property
+    def _picks_columns(self) -> bool:
+        """Whether the user decides which columns there are, rather than takes what comes."""
+        return not all(self.mask["properties", name] for name in self.schema["properties"])
 
     def _widen(self, widening: dict[str, str]) -> None:
         properties = self.schema["properties"]
@@ -226,6 +291,40 @@ class CubeStream(CubeClient):
         # SCHEMA through them, are private; `test_evolving` fails if they change.
         self._stream_maps = None
         self._write_schema_message()
+
+    # The end of a run
+
+    def write_state_if_due(self) -> None:
+        """Let the target know how far the read came, now and then."""
+        if time.monotonic() - self._state_written_at > SECONDS_BETWEEN_STATES:
+            self._write_state_message()
+            self._state_written_at = time.monotonic()
+
+    @override
+    def _write_activate_version_message(self, full_table_version: int) -> None:
+        """Not yet: the SDK calls this before the first record, and the read may still fail.
+
+        A target would delete all rows of earlier runs, and those of this one may never come.
+        Private to the SDK; `test_versions` fails if it changes.
+        """
+        resumed = [Progress.version_in(self.get_context_state(c)) for c in self.partitions or ()]
+        self._stream_version = min(filter(None, resumed), default=full_table_version)
+
+    @override
+    def finalize_state_progress_markers(self, state: dict[str, Any] | None = None) -> None:
+        """The SDK calls this once the stream was read: only now is it known what is gone."""
+        for name, count in sorted(self._lost.items()):
+            self.logger.warning(
+                "%s: %d values did not fit the type that `field_types` pins, and are null",
+                name,
+                count,
+            )
+        if self._stream_version is not None:
+            if self._complete:
+                super()._write_activate_version_message(self._stream_version)
+            else:
+                self.logger.warning("Nothing is deleted in targets: the read was not complete")
+        super().finalize_state_progress_markers(state)
 
     @override
     def log_sync_costs(self) -> None:

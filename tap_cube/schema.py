@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -153,10 +154,14 @@ class Columns:
 
     Args:
         properties: JSON Schema of each column, by name.
+        pinned: Kinds of columns that the user decided on: they never get wider.
     """
 
-    def __init__(self, properties: Mapping[str, Property]) -> None:
+    def __init__(
+        self, properties: Mapping[str, Property], pinned: Mapping[str, str] | None = None
+    ) -> None:
         self.kinds = {name: kind_of_property(schema) for name, schema in properties.items()}
+        self._pinned = pinned or {}
         self._plain = {name: _PLAIN.get(kind) for name, kind in self.kinds.items()}
 
     def misfits(self, records: Iterable[Record]) -> list[tuple[Record, str]]:
@@ -178,11 +183,25 @@ class Columns:
         for record, name in misfits:
             value = record[name]
             kind = wider.get(name, self.kinds.get(name))
-            if name not in self.kinds or not fits(kind or "", value):
+            if name in self._pinned:
+                if kind != self._pinned[name]:
+                    wider[name] = self._pinned[name]
+            elif name not in self.kinds or not fits(kind or "", value):
                 wider[name] = join(kind, kind_of(value))
         return {name: STRING if kind is None else kind for name, kind in wider.items()}
 
-    def conform(self, misfits: Iterable[tuple[Record, str]]) -> None:
-        """Write the misfits, which must fit by now, the way their columns hold them; in place."""
+    def conform(self, misfits: Iterable[tuple[Record, str]]) -> Counter[str]:
+        """Write the misfits, which fit by now, the way their columns hold them; in place.
+
+        Returns:
+            How many values of each pinned column did not fit it and became null.
+        """
+        lost: Counter[str] = Counter()
         for record, name in misfits:
-            record[name] = conformed(self.kinds[name], record[name])
+            kind = self.kinds[name]
+            if name in self._pinned and not fits(kind, record[name]):
+                lost[name] += 1
+                record[name] = None
+            else:
+                record[name] = conformed(kind, record[name])
+        return lost

@@ -112,6 +112,55 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         description="Whether `campaigns`, and the CRMs found by them, include inactive ones",
     ),
     th.Property(
+        "new_fields",
+        th.StringType,
+        default="evolve",
+        allowed_values=["evolve", "discard", "fail"],
+        title="New fields",
+        description="What a field does that discovery did not see: it is added to the schema "
+        "(`evolve`), left out with a warning (`discard`), or fails the run (`fail`)",
+    ),
+    th.Property(
+        "field_types",
+        th.ArrayType(
+            th.ObjectType(
+                th.Property("field", th.StringType, required=True, nullable=False),
+                th.Property(
+                    "type",
+                    th.StringType,
+                    required=True,
+                    nullable=False,
+                    allowed_values=FIELD_TYPES,
+                ),
+            )
+        ),
+        title="Field types",
+        description="Pins the types of fields: `string`, `integer`, `number`, `boolean`, `date`, "
+        "`date-time`, `object` or `array`. A value that does not fit is null, and counted",
+        examples=[[{"field": "Antall år", "type": "integer"}]],
+    ),
+    th.Property(
+        "emit_activate_version_messages",
+        th.BooleanType,
+        default=False,
+        title="Activate versions",
+        description="Whether targets learn, after a complete read, which customers are gone",
+    ),
+    th.Property(
+        "concurrency",
+        th.IntegerType(minimum=1, maximum=16),
+        default=4,
+        title="Concurrency",
+        description="Requests in flight, 1 to 16; what comes out is the same",
+    ),
+    th.Property(
+        "requests_per_second",
+        th.NumberType(exclusive_minimum=0),
+        title="Requests per second",
+        description="For accounts with a quota: at most so many, over all requests in flight; "
+        "by default no limit",
+    ),
+    th.Property(
         "request_timeout",
         th.NumberType(exclusive_minimum=0),
         default=60,

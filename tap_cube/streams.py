@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import msgspec
 from singer_sdk import typing as th
 from singer_sdk.exceptions import FatalAPIError
 
-from tap_cube.client import NotFoundError
 from tap_cube.compat import override
+from tap_cube.errors import NotFoundError
 from tap_cube.pagination import Page, spread
+from tap_cube.progress import Distinct, Progress
+from tap_cube.reading import in_order
 from tap_cube.records import CubeStream
 
 if TYPE_CHECKING:
@@ -142,6 +145,7 @@ class Customers(PagedStream):
 
     def __init__(self, tap: TapCube) -> None:
         super().__init__(tap)
+        #: The ids of the customers that discovery saw, by CRM.
         self.sampled_ids: dict[tuple[Any, ...], list[Any]] = {}
 
     @override
@@ -153,6 +157,40 @@ class Customers(PagedStream):
     @override
     def defined(self, context: Context | None) -> dict[str, js.Property]:
         return self.tap.defined_fields(context)
+
+    @override
+    def read(self, context: Context | None) -> Iterator[CubeResponse]:
+        """The list, from where an interrupted read stood; once more if customers are missing."""
+        progress = Progress(self.get_context_state(context), "id", self._stream_version)
+        reader = self.reader(context)
+        resumed = progress.resume(reader)
+        if resumed:
+            self.logger.info("%sgoing on from page %s", self.label(context), reader.page_number)
+        seen = Distinct()
+        for attempt in range(2):
+            count = None
+            for response in reader:
+                yield response
+                progress.update(response.body, reader.page_number, reader.reach)
+                seen.update(record["id"] for record in self.parse_response(response))
+                count = response.body.count
+            if resumed or count is None or len(seen) >= count:
+                break
+            self._warn_of_missing(context, len(seen), count, last=attempt == 1)
+            reader = self.reader(context)
+        progress.finish()
+
+    def _warn_of_missing(
+        self, context: Context | None, seen: int, count: int, *, last: bool
+    ) -> None:
+        self._complete = self._complete and not last
+        self.logger.warning(
+            "%sCube counts %d customers, but lists %d different ones%s",
+            self.label(context),
+            count,
+            seen,
+            "" if last else ": reading the list once more",
+        )
 
 
 class CustomerDetails(CubeStream):
@@ -184,19 +222,20 @@ class CustomerDetails(CubeStream):
         ids = list(self._not_found) or self.tap.customers.sampled_ids.get(crm_of(context), [])
         limit = min(self.config["sample_size"], self.sample_limit)
         chosen = [ids[i] for i in spread(len(ids), limit)]
-        return [r.body for r in self._read(context, chosen)]
+        return [answer.body for answer in self._ask_for(chosen, context) if answer]
 
     @override
     def pages(self, context: Context | None) -> Iterator[CubeResponse]:
         if not self._not_found:
-            yield from self._read(context, self._listed_ids(context))
+            yield from filter(None, self._ask_for(self._listed_ids(context), context))
             return
-        for customer_id in self._not_found:
-            found = False
-            for response in self._read(context, [customer_id]):
-                found = True
-                yield response
-            self._not_found[customer_id] += not found
+        for customer_id, answer in zip(
+            self._not_found, self._ask_for(self._not_found, context), strict=True
+        ):
+            if answer:
+                yield answer
+            else:
+                self._not_found[customer_id] += 1
         if context == self.tap.crms[-1]:
             self._report_not_found()
 
@@ -205,10 +244,17 @@ class CustomerDetails(CubeStream):
             for record in response.body.results or ():
                 yield record.get("id")
 
-    def _read(self, context: Context | None, ids: Iterable[Any]) -> Iterator[CubeResponse]:
-        for customer_id in ids:
-            with suppress(NotFoundError):  # deleted since it was listed
-                yield self.fetch({**(context or {}), "id": customer_id})
+    def _ask_for(
+        self, ids: Iterable[Any], context: Context | None
+    ) -> Iterator[CubeResponse | None]:
+        """The customers with these ids, `None` for each that is not, or no longer, there."""
+        ask = partial(self._ask_for_one, context)
+        return in_order(self.tap.pool, ask, ids, self.config["concurrency"])
+
+    def _ask_for_one(self, context: Context | None, customer_id: Any) -> CubeResponse | None:
+        with suppress(NotFoundError):
+            return self.fetch({**(context or {}), "id": customer_id})
+        return None
 
     def _report_not_found(self) -> None:
         crms = len(self.tap.crms)

@@ -1,0 +1,122 @@
+"""What happens to fields that discovery did not see, and to types that the user pins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support import conformed, select, values
+
+if TYPE_CHECKING:
+    from tap_cube.sandbox import Sandbox
+    from tests.support import Tap
+
+NEW = {"first_new": "a", "second_new": 5, "third_new": {"x": 1}}
+
+
+@pytest.fixture
+def config(sandbox: Sandbox) -> dict[str, Any]:
+    crm = {"data_owner_id": 2, "crm_type": "B2B"}
+    return {"api_url": sandbox.url, "auth_token": sandbox.token, "crms": [crm]}
+
+
+@pytest.fixture
+def catalog(tap: Tap, sandbox: Sandbox, config: dict[str, Any]) -> dict[str, Any]:
+    """A catalog from before three fields were added to the first customer and the last."""
+    old = select(tap.discover(config), "customers")
+    crm = sandbox.crms[2, "B2B"]
+    for customer in (crm.customers()[0], crm.customers()[-1]):
+        crm.update(customer["id"], **NEW)
+    return old
+
+
+def deselect(catalog: dict[str, Any], stream: str, *fields: str) -> dict[str, Any]:
+    for entry in next(s for s in catalog["streams"] if s["stream"] == stream)["metadata"]:
+        if entry["breadcrumb"][-1:] and entry["breadcrumb"][-1] in fields:
+            entry["metadata"]["selected"] = False
+    return catalog
+
+
+def test_by_default_they_all_arrive(
+    tap: Tap, sandbox: Sandbox, config: dict[str, Any], catalog: dict[str, Any]
+) -> None:
+    run = tap(config, catalog=catalog).check()
+    assert set(NEW) <= set(run.properties("customers"))
+    expected = conformed(sandbox.crms[2, "B2B"].customers())
+    assert [values(record) for record in run.records("customers")] == expected
+
+
+def test_discard_leaves_them_out_with_a_warning_each(
+    tap: Tap, config: dict[str, Any], catalog: dict[str, Any]
+) -> None:
+    run = tap({**config, "new_fields": "discard"}, catalog=catalog).check()
+    assert not set(NEW) & set(run.properties("customers"))
+    assert not any(set(NEW) & set(record) for record in run.records("customers"))
+    assert len(run.records("customers")) == 60
+    for name in NEW:
+        assert run.log.count(f"`new_fields` is set: {name}") == 1
+
+
+def test_fail_names_them(tap: Tap, config: dict[str, Any], catalog: dict[str, Any]) -> None:
+    run = tap({**config, "new_fields": "fail"}, catalog=catalog)
+    assert run.status == 1
+    assert "CRM 2/B2B, customers: new fields" in run.last_line
+    assert "first_new, second_new, third_new" in run.last_line
+
+
+def test_whoever_picks_columns_gets_no_others(
+    tap: Tap, config: dict[str, Any], catalog: dict[str, Any]
+) -> None:
+    run = tap(config, catalog=deselect(catalog, "customers", "phone_1")).check()
+    assert not {*NEW, "phone_1"} & set(run.properties("customers"))
+    assert not any({*NEW, "phone_1"} & set(record) for record in run.records("customers"))
+    assert len(run.records("customers")) == 60
+    assert run.log.count("New fields are left out, as the catalog deselects some") == 1
+
+
+def test_a_deselected_column_does_not_grow(
+    tap: Tap, sandbox: Sandbox, config: dict[str, Any], catalog: dict[str, Any]
+) -> None:
+    crm = sandbox.crms[2, "B2B"]
+    crm.update(crm.customers()[5]["id"], birth_date="ukjent")
+    run = tap(config, catalog=deselect(catalog, "customers", "birth_date")).check()
+    assert len(run.of_type("SCHEMA", "customers")) == 1
+
+
+def test_pinned_types_win_over_everything(
+    tap: Tap, sandbox: Sandbox, config: dict[str, Any]
+) -> None:
+    crm = sandbox.crms[2, "B2B"]
+    for position, customer in enumerate(crm.customers()):
+        number = "unknown number" if position % 30 == 7 else position
+        crm.update(customer["id"], **{"Antall år": number, "zip_code": "0150"})
+    pins = [
+        {"field": "Antall år", "type": "integer"},
+        {"field": "birth_date", "type": "string"},
+        {"field": "id", "type": "string"},
+    ]
+    run = tap({**config, "field_types": pins}).check()
+    columns = run.properties("customers")
+    assert columns["Antall år"]["type"] == ["integer", "null"]
+    assert columns["Antall år"]["title"] == "Antall år"
+    assert "format" not in columns["birth_date"]
+    assert columns["id"]["type"] == ["integer"], "a key has the type that it has"
+    found = [record["Antall år"] for record in run.records("customers")]
+    assert found == [None if n % 30 == 7 else n for n in range(60)]
+    assert "Antall år: 2 values did not fit the type that `field_types` pins" in run.log
+    assert "unknown number" not in run.log
+
+
+def test_a_pin_holds_for_a_field_that_appears_later(
+    tap: Tap, config: dict[str, Any], catalog: dict[str, Any]
+) -> None:
+    pins = [{"field": "second_new", "type": "number"}]
+    run = tap({**config, "field_types": pins}, catalog=catalog).check()
+    assert run.properties("customers")["second_new"]["type"] == ["number", "null"]
+
+
+def test_a_pin_of_an_unknown_type_is_named(tap: Tap, config: dict[str, Any]) -> None:
+    run = tap({**config, "field_types": [{"field": "x", "type": "text"}]})
+    assert run.status == 1
+    assert "`field_types[0].type` must be one of string or integer or" in run.last_line

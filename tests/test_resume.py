@@ -1,0 +1,189 @@
+"""A run that is broken off leaves a true STATE, and the next one goes on from there."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_cube.sandbox import Sandbox
+from tests.support import Run, select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support import Tap
+
+PAGES = 200
+PAGE_SIZE = 10
+
+
+@pytest.fixture(scope="module")
+def cube() -> Iterator[Sandbox]:
+    with Sandbox(customers=PAGES * PAGE_SIZE, page_size=PAGE_SIZE, latency=0.01) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def config(cube: Sandbox) -> dict[str, Any]:
+    return {
+        "api_url": cube.url,
+        "auth_token": cube.token,
+        "crms": [{"data_owner_id": 2, "crm_type": "B2B"}],
+    }
+
+
+# STATE is written every few seconds: here after each page, so that each kill finds a new one
+PROGRAM = """
+from tap_cube import records
+from tap_cube.__main__ import main
+records.SECONDS_BETWEEN_STATES = 0
+main()
+"""
+
+
+@dataclass
+class Process:
+    """A run of the tap under way, writing to a file as fast as it can."""
+
+    popen: subprocess.Popen[bytes]
+    stdout: Path
+    log: Path
+
+    def end(self) -> Run:
+        status = self.popen.wait(timeout=60)
+        whole, _, _ = self.stdout.read_bytes().rpartition(b"\n")
+        return Run(status, whole, self.log.read_text())
+
+    def break_off(self, after: float, signum: int) -> Run:
+        """Let it write for so many seconds, and end it by a signal."""
+        while not self.stdout.stat().st_size and self.popen.poll() is None:
+            time.sleep(0.005)
+        time.sleep(after)
+        os.kill(self.popen.pid, signum)
+        return self.end()
+
+
+def start(folder: Path, **files: Any) -> Process:
+    arguments = []
+    for option, content in files.items():
+        path = folder / f"{option}.json"
+        path.write_text(json.dumps(content))
+        arguments += [f"--{option}", str(path)]
+    stdout, log = folder / "stdout", folder / "log"
+    with stdout.open("wb") as out, log.open("wb") as err:
+        popen = subprocess.Popen(  # noqa: S603  # this project's own program
+            [sys.executable, "-c", PROGRAM, *arguments], stdout=out, stderr=err
+        )
+    return Process(popen, stdout, log)
+
+
+@pytest.fixture(scope="module")
+def catalog(config: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    from tests.support import Tap  # noqa: PLC0415  # a fixture of this scope cannot use `tap`
+
+    return select(Tap(tmp_path_factory.mktemp("discovery")).discover(config), "customers")
+
+
+def last_state(run: Run) -> dict[str, Any] | None:
+    return next((m["value"] for m in reversed(run.messages) if m["type"] == "STATE"), None)
+
+
+@pytest.mark.parametrize(
+    ("signum", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"]
+)
+def test_signals_end_a_run_with_its_state(
+    tmp_path: Path,
+    config: dict[str, Any],
+    catalog: dict[str, Any],
+    signum: int,
+    status: int,
+) -> None:
+    run = start(tmp_path, config=config, catalog=catalog).break_off(0.3, signum)
+    assert run.status == status
+    assert run.messages[-1]["type"] == "STATE"
+    assert "Traceback" not in run.log
+    assert f"Ended by signal {signum:d}: the next run goes on from here" in run.log
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL], ids=["TERM", "KILL"])
+def test_nobody_is_missed_however_often_it_is_killed(
+    tmp_path: Path, cube: Sandbox, config: dict[str, Any], catalog: dict[str, Any], signum: int
+) -> None:
+    """25 kills at random moments, customers deleted meanwhile; then a run that may finish."""
+    chance = random.Random(int(signum))  # noqa: S311  # not for secrets
+    crm = cube.crms[2, "B2B"]
+    crm.resize(PAGES * PAGE_SIZE)
+    versioned = {**config, "emit_activate_version_messages": True}
+    read: dict[int, set[Any]] = {}
+    state: dict[str, Any] | None = None
+    kills = resumed = 0
+    while kills < 25 or state_of_reading(state):
+        files = {"state": state} if state else {}
+        process = start(tmp_path, config=versioned, catalog=catalog, **files)
+        if kills < 25:
+            run = process.break_off(chance.uniform(0, 1.0), signum)
+            kills += 1
+        else:
+            run = process.end().check()
+        resumed += "going on from page" in run.log
+        for message in run.messages:
+            if message["type"] == "RECORD":
+                read.setdefault(message["version"], set()).add(message["record"]["id"])
+        finished = any(m["type"] == "ACTIVATE_VERSION" for m in run.messages)
+        state = last_state(run) or state
+        customers = crm.customers()
+        if finished:
+            (version,) = {m["version"] for m in run.messages if m["type"] == "ACTIVATE_VERSION"}
+            assert {customer["id"] for customer in customers} <= read[version]
+            assert not state_of_reading(state)
+        crm.delete(chance.choice(customers)["id"])
+    assert resumed >= 5
+    assert state is not None
+    assert not state_of_reading(state), "the bookkeeping is gone at the end"
+
+
+def state_of_reading(state: dict[str, Any] | None) -> dict[str, Any] | None:
+    partitions = (state or {}).get("bookmarks", {}).get("customers", {}).get("partitions", [])
+    return next((p["reading"] for p in partitions if "reading" in p), None)
+
+
+def test_the_state_holds_no_customer(
+    tmp_path: Path, cube: Sandbox, config: dict[str, Any], catalog: dict[str, Any]
+) -> None:
+    run = start(tmp_path, config=config, catalog=catalog).break_off(0.6, signal.SIGTERM)
+    mark = state_of_reading(last_state(run))
+    assert mark
+    text = json.dumps(mark)
+    assert not any(str(customer["id"]) in text for customer in cube.crms[2, "B2B"].customers())
+
+
+def test_a_place_that_is_gone_means_reading_from_the_start(
+    tap: Tap, cube: Sandbox, config: dict[str, Any], catalog: dict[str, Any]
+) -> None:
+    crm = {"data_owner_id": 2, "crm_type": "B2B"}
+    mark = {"page": 3, "anchors": ["0123456789abcdef"], "version": 1}
+    state = {"bookmarks": {"customers": {"partitions": [{"context": crm, "reading": mark}]}}}
+    run = tap(config, catalog=catalog, state=state).check()
+    expected = [customer["id"] for customer in cube.crms[2, "B2B"].customers()]
+    assert [record["id"] for record in run.records("customers")] == expected
+    assert not state_of_reading(run.state)
+
+
+@pytest.mark.parametrize("mark", [None, 5, {}, {"page": "x", "anchors": ["a"]}, {"anchors": 7}])
+def test_a_state_that_was_damaged_means_reading_from_the_start(
+    tap: Tap, config: dict[str, Any], catalog: dict[str, Any], mark: Any
+) -> None:
+    crm = {"data_owner_id": 2, "crm_type": "B2B"}
+    state = {"bookmarks": {"customers": {"partitions": [{"context": crm, "reading": mark}]}}}
+    run = tap(config, catalog=catalog, state=state).check()
+    assert len(run.records("customers")) > PAGES
