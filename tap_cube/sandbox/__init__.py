@@ -1,4 +1,4 @@
-"""A stand-in for Cube: a real HTTP server with invented Norwegian customers, for tests."""
+"""A stand-in for Cube: a real HTTP server with invented Norwegian customers."""
 
 from tap_cube.sandbox.server import Sandbox
 

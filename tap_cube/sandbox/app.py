@@ -36,7 +36,7 @@ def create_app(cube: Cube) -> Starlette:
     ]
     app = Starlette(
         routes=[Mount("/api/v1", routes=routes)],
-        middleware=[Middleware(Gate, cube)],
+        middleware=[Middleware(Gate, cube=cube)],
         exception_handlers={404: _not_found, 405: _not_allowed},
     )
     app.router.redirect_slashes = False
@@ -66,7 +66,7 @@ class _Api:
         inactive = request.query_params.get("include_inactive_campaigns") == "True"
         shown = [
             campaign
-            for campaign in self._cube.campaigns
+            for campaign in self._cube.campaigns.copy()
             if inactive or campaign.get("campaign__is_active") is not False
         ]
         return json(encode(shown))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from ipaddress import ip_address
 from threading import Thread
+from time import sleep
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -51,7 +52,6 @@ class Sandbox(Cube):
 
     def __enter__(self) -> Self:
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
-        # It listens from here on, so that no client comes too early.
         listener = socket.create_server(self._address, family=family, backlog=2048)
         host, port = self._address[0], listener.getsockname()[1]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -70,6 +70,12 @@ class Sandbox(Cube):
         )
         self._thread = Thread(target=self._server.run, args=([listener],), daemon=True)
         self._thread.start()
+        # A server that is told to stop before it has started may never end.
+        while not self._server.started:
+            if not self._thread.is_alive():
+                msg = "the sandbox's server could not start"
+                raise RuntimeError(msg)
+            sleep(0.005)
         return self
 
     def __exit__(self, *_: object) -> None:
