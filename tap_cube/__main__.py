@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from singer_sdk.exceptions import SingerSDKError
 
 from tap_cube.tap import TapCube
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def main() -> NoReturn:
@@ -43,11 +47,19 @@ def _run() -> int:
     return 0
 
 
-def _fail(sentence: str, error: Exception) -> int:
-    logger = TapCube.logger
-    logger.debug("The failure, in full", exc_info=error)
-    logger.error("%s", sentence)
+def _fail(sentence: str, error: BaseException) -> int:
+    TapCube.logger.debug("Where it came from:\n%s", "".join(_frames(error)))
+    TapCube.logger.error("%s", sentence)
     return 1
+
+
+def _frames(error: BaseException) -> Iterator[str]:
+    """A traceback without the errors' texts, which may quote a customer."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause:
+        yield from _frames(cause)
+    yield from traceback.format_tb(error.__traceback__)
+    yield f"{type(error).__name__}\n"
 
 
 if __name__ == "__main__":

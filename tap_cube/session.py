@@ -12,6 +12,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
 from tap_cube.compat import override
+from tap_cube.settings import is_loopback
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -52,7 +53,8 @@ class CubeSession(requests.Session):
         self.mount(origin, _CubeAdapter(pool_maxsize=connections))
         # What the environment has to say is asked once. Asked at each request, it could also
         # replace the credentials by those of a .netrc file.
-        self.proxies = get_environ_proxies(origin)
+        here = is_loopback(str(urlsplit(origin).hostname))
+        self.proxies = {} if here else get_environ_proxies(origin)
         self.verify = (
             os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         )

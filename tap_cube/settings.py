@@ -274,7 +274,7 @@ def _check_origin(config: Mapping[str, Any]) -> None:
     ):
         msg = "Setting `api_url` must be an origin and no more, such as https://cube.example.com"
         raise ConfigurationError(msg)
-    if url.scheme == "http" and not _is_loopback(url.hostname):
+    if url.scheme == "http" and not is_loopback(url.hostname):
         msg = (
             "Setting `api_url` must start with https://: plain http:// would show the "
             "credentials and the customers to the network (only this machine itself is exempt)"
@@ -282,7 +282,8 @@ def _check_origin(config: Mapping[str, Any]) -> None:
         raise ConfigurationError(msg)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine itself."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -13,6 +13,8 @@ from tap_cube.auth import CubeAuthenticator
 from tap_cube.sandbox import Sandbox
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support import Tap
 
 USER, PASSWORD = "blåbær", "p:ass:ordæøå 😀"
@@ -62,6 +64,22 @@ def test_the_server_lets_it_in(tap: Tap, credentials: dict[str, Any]) -> None:
     with Sandbox(customers=3, token="abc123", username=USER, password=PASSWORD) as cube:  # noqa: S106
         run = tap({"api_url": cube.url, **credentials}).check()
         assert len(run.records("customers")) == sum(len(c.customers()) for c in cube.crms.values())
+
+
+def test_neither_a_proxy_nor_netrc_comes_between(
+    tap: Tap, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A proxy has no business with this machine, and a .netrc none with these credentials."""
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login me password wr0ng\n")
+    env = {
+        "NETRC": str(netrc),
+        "http_proxy": "http://127.0.0.1:9",
+        "HTTP_PROXY": "",
+        "no_proxy": "",
+    }
+    run = tap({"api_url": sandbox.url, "auth_token": sandbox.token, "max_tries": 1}, env=env)
+    assert len(run.check().records("customers")) > 60
 
 
 @pytest.mark.parametrize(
