@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     Fetch = Callable[[ParseResult | None], CubeResponse]
 
+#: How often a reader goes back, at most, before it reads on in any case.
+PATIENCE = 1000
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -63,6 +66,13 @@ class ListReader:
         # How many answers in a row told the same count. It starts as if there had been enough.
         self._calm = concurrency
         self._gone: tuple[ParseResult, int | None] | None = None
+        # A server whose answers come from copies that differ would else be read for ever
+        self._patience = PATIENCE
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether `count` went up and down so often that it was no longer heeded."""
+        return self._patience <= 0
 
     @property
     def page_number(self) -> int | None:
@@ -140,6 +150,8 @@ class ListReader:
             return None
         page: Page = response.body
         self._length = self._length or len(page.results or ())
+        if self.gave_up:
+            page.count = None
         if page.count is not None and self._count is not None:
             if guess and page.count != self._count:
                 self._go_back_beyond_guesses(page.count)
@@ -154,7 +166,7 @@ class ListReader:
         self._count = page.count
         self._covered = min(position, target - 1)
         if position > target:
-            self._paginator.rewind(position - target)
+            self._go_back(position - target)
             return False
         self._covered = position
         return True
@@ -167,23 +179,27 @@ class ListReader:
 
     def _find_the_end(self, link: ParseResult, *, guessed: bool) -> None:
         """A page is gone that was linked to: the list became shorter, and ends before it."""
-        if guessed:
-            self._go_back_beyond_guesses(self._count)
-            return
         if self._gone == (link, self._count):
             msg = "the list links to a page that is not there: report it to Cube"
             raise FatalAPIError(msg)
         self._gone = (link, self._count)
-        self._paginator.rewind(1)
+        if guessed:
+            self._go_back_beyond_guesses(self._count)
+        else:
+            self._go_back(1)
 
     def _go_back_beyond_guesses(self, count: int | None) -> None:
         """Go back as far as changes among the answers in flight may reach, and read calmly on."""
         self._forget_guesses()
         changes = abs((self._count or 0) - (count or 0))
-        self._paginator.rewind(self.reach + changes // max(self._length, 1))
+        self._go_back(self.reach + changes // max(self._length, 1))
         self._covered = self._paginator.position - 1
         self._count = None
         self._calm = 0
+
+    def _go_back(self, pages: int) -> None:
+        self._patience -= 1
+        self._paginator.rewind(pages)
 
     def _guess(self, page: Page) -> None:
         """Ask for the pages whose turn comes next."""

@@ -174,6 +174,13 @@ class Customers(PagedStream):
                 progress.update(response.body, reader.page_number, reader.reach)
                 seen.update(record["id"] for record in self.parse_response(response))
                 count = response.body.count
+            if reader.gave_up:
+                self._complete = False
+                self.logger.warning(
+                    "%sthe number of customers goes up and down with each answer, so that nobody "
+                    "can tell whether all were read",
+                    self.label(context),
+                )
             if resumed or count is None or len(seen) >= count:
                 break
             self._warn_of_missing(context, len(seen), count, last=attempt == 1)

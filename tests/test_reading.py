@@ -179,6 +179,37 @@ def test_without_reading_again_that_test_finds_losses(monkeypatch: pytest.Monkey
     assert losses > 30
 
 
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_count_that_never_holds_still_does_not_keep_it_for_ever(concurrency: int) -> None:
+    chance = random.Random(1)  # noqa: S311  # not for secrets
+    server = Server(list(range(100)), 5, restlessness=0, chance=chance)
+
+    def fetch(link: ParseResult | None) -> CubeResponse:
+        response = server.fetch(link)
+        response.body.count += server.requests % 2
+        return response
+
+    reader = ListReader(NextLinkPaginator(ORIGIN), fetch, Shuffled(chance), concurrency)
+    read = {row["id"] for response in reader for row in response.body.results}
+    assert reader.gave_up
+    assert read == server.throughout
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_page_that_is_never_there_is_an_error(concurrency: int) -> None:
+    chance = random.Random(1)  # noqa: S311  # not for secrets
+    server = Server(list(range(100)), 5, restlessness=0, chance=chance)
+
+    def fetch(link: ParseResult | None) -> CubeResponse:
+        if page_number(link) == 13:
+            raise NotFoundError
+        return server.fetch(link)
+
+    reader = ListReader(NextLinkPaginator(ORIGIN), fetch, Shuffled(chance), concurrency)
+    with pytest.raises(FatalAPIError, match="links to a page that is not there"):
+        list(reader)
+
+
 @pytest.mark.parametrize("page_size", [1, 3, 50])
 @pytest.mark.parametrize("concurrency", [1, 4, 16])
 def test_a_list_at_rest_is_read_in_order_and_once(page_size: int, concurrency: int) -> None:

@@ -115,6 +115,7 @@ def test_signals_end_a_run_with_its_state(
     assert f"Ended by signal {signum:d}: the next run goes on from here" in run.log
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL], ids=["TERM", "KILL"])
 def test_nobody_is_missed_however_often_it_is_killed(
     tmp_path: Path, cube: Sandbox, config: dict[str, Any], catalog: dict[str, Any], signum: int
