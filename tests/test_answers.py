@@ -105,6 +105,18 @@ def test_what_passes_is_tried_again(tap: Tap, httpserver: HTTPServer, passing: A
     assert "(try 3 of 3)" in run.log
 
 
+def test_with_a_catalog_nothing_is_asked_to_learn_the_schema(
+    tap: Tap, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request(LIST, query_string="").respond_with_json(page(1, link="?page=2"))
+    httpserver.expect_request(LIST, query_string="page=2").respond_with_json(page(2))
+    run = tap(config(httpserver), catalog=catalog()).check()
+    assert [request.full_path for request, _ in httpserver.log] == [f"{LIST}?", f"{LIST}?page=2"]
+    assert [r["id"] for r in run.records("customers")] == [1, 2]
+    (schema,) = run.of_type("SCHEMA", "customers")
+    assert schema["schema"]["properties"] == catalog()["streams"][0]["schema"]["properties"]
+
+
 def test_the_other_place_of_the_list(tap: Tap, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/api/v1/data_owners/2/B2B/customers/").respond_with_json(page(7))
     run = tap(config(httpserver)).check()

@@ -88,18 +88,6 @@ def crm_without(sandbox: Sandbox, name: str) -> list[dict[str, object]]:
     ]
 
 
-def test_with_a_catalog_nothing_is_asked_to_learn_the_schema(tap: Tap, sandbox: Sandbox) -> None:
-    """One request a page and no other: seen by the pages that the metrics count."""
-    config = {"api_url": sandbox.url, "auth_token": sandbox.token, "crms": [B2B]}
-    catalog = select(tap.discover(config), "customers")
-    sandbox.crms[2, "B2B"].definitions.clear()
-    run = tap(config, catalog=catalog).check()
-    assert run.log.count("http_request_count") == 1
-    assert '"value":2,' in next(x for x in run.log.splitlines() if "http_request_count" in x)
-    found = next(s for s in catalog["streams"] if s["tap_stream_id"] == "customers")
-    assert run.properties("customers") == found["schema"]["properties"]
-
-
 def test_state_is_kept_for_each_crm_and_can_be_handed_back(tap: Tap, sandbox: Sandbox) -> None:
     config = {"api_url": sandbox.url, "auth_token": sandbox.token}
     state = tap(config).check().state

@@ -147,7 +147,7 @@ def simulate(seed: int, pool: Executor | None = None) -> tuple[Server, list[tupl
     return server, read
 
 
-SEEDS = 2500
+SEEDS = 2000
 
 
 def test_nobody_is_missed() -> None:

@@ -77,8 +77,17 @@ def test_bad_settings_are_named(config: dict[str, Any], sentence: str) -> None:
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("case", ["no account", "two ways", "a path in the account", "plain http"])
-@pytest.mark.parametrize("mode", [(), ("--discover",), ("--test",)], ids=" ".join)
+@pytest.mark.parametrize(
+    ("case", "mode"),
+    [
+        ("no account", ()),
+        ("two ways", ()),
+        ("a path in the account", ()),
+        ("plain http", ()),
+        ("no account", ("--discover",)),
+        ("two ways", ("--test",)),
+    ],
+)
 def test_the_command_fails_with_that_sentence(tap: Tap, case: str, mode: tuple[str, ...]) -> None:
     config, sentence = CASES[case]
     run = tap(config, *mode)
