@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import re
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from functools import cached_property, partial
@@ -42,6 +43,13 @@ RETRIED = (
     requests.exceptions.Timeout,
 )
 
+
+# Escapes in JSON: whole surrogate pairs, halves of them, all others. No UTF-8 can hold a half, so
+# that one customer's broken character would make the whole list unreadable.
+_SURROGATE = re.compile(
+    rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(u[dD][89a-fA-F][\da-fA-F]{2})|.)",
+    re.DOTALL,
+)
 
 #: The longest pause, in seconds, that a server gets by asking for it.
 LONGEST_PAUSE = 300.0
@@ -198,7 +206,7 @@ class CubeClient(RESTStream[Any]):
         if status != HTTPStatus.OK:
             raise FatalAPIError(msg)
         try:
-            cast("CubeResponse", response).body = self.decoder.decode(response.content)
+            cast("CubeResponse", response).body = self._parse(response.content)
         except msgspec.ValidationError as error:
             # msgspec names the place and the types, never the value
             msg = f"the answer has another form than Cube's documents say: {error}"
@@ -206,6 +214,17 @@ class CubeClient(RESTStream[Any]):
         except (msgspec.DecodeError, UnicodeDecodeError):
             msg = "the answer is not JSON, or was cut short"
             raise RetriableAPIError(msg, response) from None
+
+    def _parse(self, body: bytes) -> Any:
+        try:
+            return self.decoder.decode(body)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            repaired = _SURROGATE.sub(lambda m: rb"\ufffd" if m[1] else m[0], body)
+            if repaired == body:
+                raise
+            return self.decoder.decode(repaired)
 
     @override
     def response_error_message(self, response: requests.Response) -> str:

@@ -97,6 +97,13 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         examples=[[971352, 971486]],
     ),
     th.Property(
+        "customer_id_field",
+        th.StringType,
+        default="id",
+        title="Customer id field",
+        description="The field of the customer list that goes into the URL of a single customer",
+    ),
+    th.Property(
         "sample_size",
         th.IntegerType(minimum=1),
         default=1000,

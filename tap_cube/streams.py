@@ -151,8 +151,18 @@ class Customers(PagedStream):
     @override
     def sample(self, context: Context | None) -> list[Record]:
         records = super().sample(context)
-        self.sampled_ids[crm_of(context)] = [record.get("id") for record in records]
+        field = self.config["customer_id_field"]
+        self.sampled_ids[crm_of(context)] = [record[field] for record in records if field in record]
         return records
+
+    def ids(self, records: Iterable[Record]) -> list[Any]:
+        """What goes into the URLs of these customers."""
+        field = self.config["customer_id_field"]
+        ids = [record.get(field) for record in records]
+        if any(id_ in (None, "") for id_ in ids):
+            msg = f"a customer has no `{field}`, which the setting `customer_id_field` names"
+            raise FatalAPIError(msg)
+        return ids
 
     @override
     def defined(self, context: Context | None) -> dict[str, js.Property]:
@@ -248,8 +258,7 @@ class CustomerDetails(CubeStream):
 
     def _listed_ids(self, context: Context | None) -> Iterator[Any]:
         for response in self.tap.customers.pages(context):
-            for record in response.body.results or ():
-                yield record.get("id")
+            yield from self.tap.customers.ids(response.body.results or ())
 
     def _ask_for(
         self, ids: Iterable[Any], context: Context | None

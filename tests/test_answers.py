@@ -117,6 +117,25 @@ def test_with_a_catalog_nothing_is_asked_to_learn_the_schema(
     assert schema["schema"]["properties"] == catalog()["streams"][0]["schema"]["properties"]
 
 
+SURROGATES = {
+    r"\ud83d\ude00": "😀",
+    r"half \ud83d": "half \ufffd",
+    r"half \ude00!": "half \ufffd!",
+    r"\ud83d\ud83d\ude00": "\ufffd😀",
+    r"\\ud83d and \ud83d": "\\ud83d and \ufffd",
+}
+
+
+@pytest.mark.parametrize(("escaped", "expected"), SURROGATES.items())
+def test_half_a_character_does_not_make_the_list_unreadable(
+    tap: Tap, httpserver: HTTPServer, escaped: str, expected: str
+) -> None:
+    body = f'{{"count": 1, "next": null, "results": [{{"id": 1, "name": "{escaped}"}}]}}'
+    httpserver.expect_request(LIST).respond_with_data(body)
+    run = tap(config(httpserver), catalog=catalog()).check()
+    assert [r["name"] for r in run.records("customers")] == [expected]
+
+
 def test_the_other_place_of_the_list(tap: Tap, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/api/v1/data_owners/2/B2B/customers/").respond_with_json(page(7))
     run = tap(config(httpserver)).check()

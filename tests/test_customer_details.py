@@ -52,6 +52,23 @@ def test_fields_that_only_the_single_record_has(tap: Tap, config: dict[str, Any]
     assert "customer_id" not in columns["customer_details"]
 
 
+def test_the_field_that_identifies_a_customer_can_be_another(
+    tap: Tap, sandbox: Sandbox, config: dict[str, Any]
+) -> None:
+    crm = sandbox.crms[2, "B2B"]
+    for customer in crm.customers():
+        crm.update(customer["id"], number=customer["id"])
+    run = details(tap, {**config, "customer_id_field": "number"}).check()
+    assert len(run.records("customer_details")) == 60
+
+
+def test_a_field_that_identifies_nobody_is_named(tap: Tap, config: dict[str, Any]) -> None:
+    catalog = select(tap.discover(config), "customer_details")
+    run = tap({**config, "customer_id_field": "phone_9"}, catalog=catalog)
+    assert run.status == 1
+    assert "a customer has no `phone_9`, which the setting `customer_id_field`" in run.last_line
+
+
 def test_an_id_is_looked_for_in_every_crm(tap: Tap, sandbox: Sandbox) -> None:
     ids = [sandbox.crms[crm].customers()[0]["id"] for crm in [(2, "B2B"), (1, "B2B")]]
     config = {"api_url": sandbox.url, "auth_token": sandbox.token, "customer_ids": ids}
