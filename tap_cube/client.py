@@ -24,7 +24,7 @@ from tap_cube.compat import override
 from tap_cube.errors import CredentialsRefusedError, NotFoundError, UnavailableError
 from tap_cube.pagination import NextLinkPaginator, sample_links
 from tap_cube.reading import ListReader, in_order
-from tap_cube.settings import credentials_setting, origin
+from tap_cube.settings import credentials_setting, origin, origin_setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,10 +209,16 @@ class CubeClient(RESTStream[Any]):
             cast("CubeResponse", response).body = self._parse(response.content)
         except msgspec.ValidationError as error:
             # msgspec names the place and the types, never the value
-            msg = f"the answer has another form than Cube's documents say: {error}"
+            msg = (
+                f"the answer has another form than Cube's documents say: {error}. Check the "
+                f"setting {origin_setting(self.config)}; if it is right, report this to Cube"
+            )
             raise FatalAPIError(msg) from None
         except (msgspec.DecodeError, UnicodeDecodeError):
-            msg = "the answer is not JSON, or was cut short"
+            msg = (
+                "the answer is not JSON, or was cut short: check the setting "
+                f"{origin_setting(self.config)}, or try again later"
+            )
             raise RetriableAPIError(msg, response) from None
 
     def _parse(self, body: bytes) -> Any:
@@ -236,15 +242,15 @@ class CubeClient(RESTStream[Any]):
             403: f"no access (403): ask Cube to open {self.name} to these credentials"
             + (", or list only CRMs that are open to them in the setting `crms`" * self.per_crm),
             404: "not found (404): check "
-            + ("the setting `crms`" if self.per_crm else "the setting `account`"),
-            429: "Cube asks for fewer requests (429)",
+            f"the setting {'`crms`' if self.per_crm else origin_setting(self.config)}",
+            429: "Cube asks for fewer requests (429): set `requests_per_second`",
         }
         if response.is_redirect:
             return (
                 f"Cube redirects to another host ({status}), where neither credentials nor "
-                "customers belong: check the setting `account` or `api_url`"
+                f"customers belong: check the setting {origin_setting(self.config)}"
             )
-        return sentences.get(status, f"Cube answered with status {status}")
+        return sentences.get(status, f"Cube answered with status {status}: try again later")
 
     def _unreachable(self, error: requests.RequestException) -> str:
         problem = {
@@ -258,8 +264,7 @@ class CubeClient(RESTStream[Any]):
         }.get(type(error), "no connection came about, or it broke")
         return (
             f"{origin(self.config)} could not be read, {problem}: check the setting "
-            f"{'`account`' if 'account' in self.config else '`api_url`'} and the network "
-            f"({self._tries})"
+            f"{origin_setting(self.config)} and the network ({self._tries})"
         )
 
     @property

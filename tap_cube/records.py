@@ -224,7 +224,10 @@ class CubeStream(CubeClient):
             record.update(context or {})
         for key in self.primary_keys:
             if any(record.get(key) in (None, "") for record in records):
-                msg = f"a record lacks `{key}`, by which records are told apart"
+                msg = (
+                    f"a record lacks `{key}`, by which records are told apart: the table would "
+                    "not hold it. Report this to Cube"
+                )
                 raise FatalAPIError(msg)
         misfits = self.columns.misfits(records)
         if unwanted := self._unwanted({name for _, name in misfits}):

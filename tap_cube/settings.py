@@ -319,6 +319,11 @@ def origin(config: Mapping[str, Any]) -> str:
     return str(config["api_url"]).rstrip("/")
 
 
+def origin_setting(config: Mapping[str, Any]) -> str:
+    """How the origin in use is called in the settings."""
+    return "`account`" if "account" in config else "`api_url`"
+
+
 def credentials_setting(config: Mapping[str, Any]) -> str:
     """How the credentials in use are called in the settings."""
     return next(way for way, names in _AUTHENTICATION.items() if config.get(names[0]))

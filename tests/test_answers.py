@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PERSON = "Kari Nordmann"
 WHOLE = json.dumps({"count": 1, "next": None, "results": [{"id": 1, "name": PERSON}]})
 
-NOT_JSON = "the answer is not JSON, or was cut short (tried once)"
+NOT_JSON = "not JSON, or was cut short: check the setting `api_url`, or try again later"
 FORM = "the answer has another form than Cube's documents say"
 BODIES: dict[str, tuple[str, str]] = {
     "HTML": (f"<html><body>{PERSON}</body></html>", NOT_JSON),
@@ -70,8 +70,8 @@ STATUSES = {
     400: "Cube answered with status 400",
     403: "no access (403): ask Cube to open customers to these credentials, or list only CRMs",
     404: "not found (404): check the setting `crms`",
-    429: "Cube asks for fewer requests (429) (tried once)",
-    503: "Cube answered with status 503 (tried once)",
+    429: "Cube asks for fewer requests (429): set `requests_per_second` (tried once)",
+    503: "Cube answered with status 503: try again later (tried once)",
 }
 
 
