@@ -120,6 +120,7 @@ class Postgres:
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate(timeout=60)
+        assert self._process.returncode == 0, "the server may still run: see the traceback"
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """The rows that a statement gives. Values that JSON does not have come as text."""

