@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from singer_sdk.exceptions import ConfigurationError
 from singer_sdk.plugin_base import JSONSchemaValidator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping
 
     from jsonschema import ValidationError
 
@@ -217,6 +218,34 @@ def validate(config: MutableMapping[str, Any], schema: Mapping[str, Any]) -> Non
         raise ConfigurationError(_sentence(error))
     _check_origin(config)
     _check_authentication(config)
+
+
+def check_environment(environment: Mapping[str, str], prefix: str) -> None:
+    """Refuse environment variables that the SDK would stumble over without a name.
+
+    Args:
+        environment: The environment variables.
+        prefix: What the names of those that hold settings start with.
+
+    Raises:
+        ConfigurationError: With one sentence that names the setting.
+    """
+    readers: dict[str, Callable[[str], Any]] = {
+        "integer": int,
+        "array": json.loads,
+        "object": json.loads,
+    }
+    for name, schema in SETTINGS["properties"].items():
+        type_ = next(type_ for type_ in schema["type"] if type_ != "null")
+        text = environment.get(f"{prefix}{name.upper()}")
+        if text is None or type_ not in readers:
+            continue
+        try:
+            readers[type_](text)
+        except ValueError:
+            form = type_ if type_ == "integer" else f"{type_}, as JSON"
+            msg = f"Setting `{name}` must be of type {form}: see {prefix}{name.upper()}"
+            raise ConfigurationError(msg) from None
 
 
 def _from_environment(value: str, schema: Mapping[str, Any]) -> str | float:

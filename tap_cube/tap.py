@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -42,6 +43,8 @@ class TapCube(Tap):
         #: What went wrong in a CRM while the others were still read.
         self.failures: list[FatalAPIError] = []
         self._defined_fields: dict[tuple[Any, ...], dict[str, js.Property]] = {}
+        if kwargs.get("parse_env_config"):
+            settings.check_environment(os.environ, "TAP_CUBE_")
         super().__init__(**kwargs)
 
     @classmethod

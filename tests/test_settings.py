@@ -153,6 +153,24 @@ def test_later_files_win_and_the_environment_wins_over_all(tap: Tap, tmp_path: P
     assert "`sample_size` must be 1 or more" in run.last_line
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("TAP_CUBE_MAX_TRIES", SECRET, "`max_tries` must be of type integer"),
+        ("TAP_CUBE_MAX_TRIES", "", "`max_tries` must be of type integer"),
+        ("TAP_CUBE_CRMS", f"2/{SECRET}", "`crms` must be of type array, as JSON"),
+        ("TAP_CUBE_REQUEST_TIMEOUT", SECRET, "`request_timeout` must be of type number"),
+    ],
+)
+def test_a_bad_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, sentence: str
+) -> None:
+    monkeypatch.setenv(name, text)
+    with pytest.raises(ConfigurationError, match=re.escape(sentence)) as error:
+        TapCube(config=dict(GOOD), parse_env_config=True)
+    assert SECRET not in str(error.value)
+
+
 def test_the_environment_can_hold_every_type() -> None:
     """Numbers with a fraction, arrays as JSON, and what is set but blank."""
     config = {**GOOD, "request_timeout": "2.5", "requests_per_second": "", "password": None}
