@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import random
 import re
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from functools import cached_property, partial
 from http import HTTPStatus
 from importlib.metadata import version
@@ -25,6 +23,7 @@ from tap_cube.errors import CredentialsRefusedError, NotFoundError, UnavailableE
 from tap_cube.pagination import NextLinkPaginator, sample_links
 from tap_cube.reading import ListReader, in_order
 from tap_cube.settings import credentials_setting, origin, origin_setting
+from tap_cube.throttle import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,26 +49,6 @@ _SURROGATE = re.compile(
     rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(u[dD][89a-fA-F][\da-fA-F]{2})|.)",
     re.DOTALL,
 )
-
-#: The longest pause, in seconds, that a server gets by asking for it.
-LONGEST_PAUSE = 300.0
-
-
-def retry_after(error: Exception) -> float:
-    """The seconds that a server asks to be left alone for, in either form of `Retry-After`."""
-    response = getattr(error, "response", None)
-    value = response.headers.get("Retry-After", "") if response is not None else ""
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            then = parsedate_to_datetime(value)
-        except ValueError:
-            return 0.0
-        if then.tzinfo is None:
-            then = then.replace(tzinfo=dt.timezone.utc)
-        seconds = (then - dt.datetime.now(dt.timezone.utc)).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_PAUSE)  # "nan" ends up as no pause at all
 
 
 class CubeClient(RESTStream[Any]):

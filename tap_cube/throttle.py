@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
+from email.utils import parsedate_to_datetime
 from threading import Lock
+
+#: The longest pause, in seconds, that a server gets by asking for it.
+LONGEST_PAUSE = 300.0
 
 
 class Throttle:
@@ -31,3 +36,20 @@ class Throttle:
         """Let no request out for some time: whatever ails the server ails it for all."""
         with self._lock:
             self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+
+
+def retry_after(error: Exception) -> float:
+    """The seconds that a server asks to be left alone for, in either form of `Retry-After`."""
+    response = getattr(error, "response", None)
+    value = response.headers.get("Retry-After", "") if response is not None else ""
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            then = parsedate_to_datetime(value)
+        except ValueError:
+            return 0.0
+        if then.tzinfo is None:
+            then = then.replace(tzinfo=dt.timezone.utc)
+        seconds = (then - dt.datetime.now(dt.timezone.utc)).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_PAUSE)  # "nan" ends up as no pause at all

@@ -12,8 +12,7 @@ import pytest
 import requests
 from singer_sdk.exceptions import RetriableAPIError
 
-from tap_cube.client import LONGEST_PAUSE, retry_after
-from tap_cube.throttle import Throttle
+from tap_cube.throttle import LONGEST_PAUSE, Throttle, retry_after
 
 
 def refused(value: str | None) -> RetriableAPIError:
