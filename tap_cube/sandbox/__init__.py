@@ -1,5 +1,6 @@
 """A stand-in for Cube: a real HTTP server with invented Norwegian customers."""
 
+from tap_cube.sandbox.faults import Fault, Faults
 from tap_cube.sandbox.server import Sandbox
 
-__all__ = ["Sandbox"]
+__all__ = ["Fault", "Faults", "Sandbox"]

@@ -24,6 +24,12 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) 
     return json(encode({"detail": detail}), status, headers)
 
 
+def page_link(url: URL, number: int) -> str:
+    """The URL of another page of the same list; the first page's has no number."""
+    first = str(url.remove_query_params("page"))
+    return first if number == 1 else f"{first}{'&' if '?' in first else '?'}page={number}"
+
+
 def page(rows: list[bytes], number: str, size: int, url: URL) -> Response:
     """One page of the rows, with links to its neighbours.
 
@@ -40,12 +46,8 @@ def page(rows: list[bytes], number: str, size: int, url: URL) -> Response:
         current = 0
     if not 1 <= current <= pages:
         return problem(404, "Invalid page.")
-    first = str(url.remove_query_params("page"))
-    numbered = f"{first}{'&' if '?' in first else '?'}page="
-    following = f"{numbered}{current + 1}" if current < pages else None
-    previous = f"{numbered}{current - 1}" if current > 1 else None
-    if current == 2:  # noqa: PLR2004 - page 2 links to the first, which has no number
-        previous = first
+    following = page_link(url, current + 1) if current < pages else None
+    previous = page_link(url, current - 1) if current > 1 else None
     return json(
         b'{"count":%d,"next":%b,"previous":%b,"results":[%b]}'
         % (

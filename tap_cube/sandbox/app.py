@@ -13,6 +13,8 @@ from starlette.routing import Mount, Route
 from tap_cube.sandbox.answers import json, page, problem
 from tap_cube.sandbox.cube import encode
 from tap_cube.sandbox.gate import Gate
+from tap_cube.sandbox.journal import Journal
+from tap_cube.sandbox.mishaps import Mishaps
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -36,7 +38,11 @@ def create_app(cube: Cube) -> Starlette:
     ]
     app = Starlette(
         routes=[Mount("/api/v1", routes=routes)],
-        middleware=[Middleware(Gate, cube=cube)],
+        middleware=[
+            Middleware(Journal, cube=cube),
+            Middleware(Gate, cube=cube),
+            Middleware(Mishaps, cube=cube),
+        ],
         exception_handlers={404: _not_found, 405: _not_allowed},
     )
     app.router.redirect_slashes = False

@@ -8,12 +8,17 @@ either one value or a list that is encoded in one go, and the interpreter's lock
 from __future__ import annotations
 
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tap_cube.sandbox.data import invent, invent_details
 from tap_cube.sandbox.plans import PLANS, Plan, campaigns, definitions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_cube.sandbox.faults import Faults
 
 TOKEN = "sandbox-token"  # noqa: S105 - public: it guards invented data
 USERNAME = "sandbox"
@@ -125,6 +130,12 @@ class Cube:
         token: What `Authorization: Token` must carry.
         username: The user of `Authorization: Basic`.
         password: That user's password.
+        faults: What goes wrong with which requests.
+        before_request: Called in the server's thread before each request is handled, with the
+            request's number, from 1, and its path with the query. What it changes is seen by that
+            very request.
+        requests: The method and the path with the query of each request so far; of very many, only
+            the later ones. May be cleared.
     """
 
     page_size = 50
@@ -132,6 +143,8 @@ class Cube:
     token = TOKEN
     username = USERNAME
     password = PASSWORD
+    faults: Faults | None = None
+    before_request: Callable[[int, str], None] | None = None
 
     def __init__(self, *, customers: int, seed: int) -> None:
         self.crms = {
@@ -139,3 +152,4 @@ class Cube:
             for plan in PLANS
         }
         self.campaigns = campaigns()
+        self.requests: list[tuple[str, str]] = []

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
 from tap_cube.sandbox.answers import problem
+from tap_cube.sandbox.wire import pause
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -26,7 +26,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers the request, or passes it on."""
         if self._cube.latency:
-            await asyncio.sleep(self._cube.latency)
+            await pause(self._cube.latency, receive)
         refusal = self._refusal(Headers(scope=scope).get("authorization", ""))
         answer = problem(401, refusal, {"WWW-Authenticate": "Token"}) if refusal else self._app
         await answer(scope, receive, send)

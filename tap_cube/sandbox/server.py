@@ -12,9 +12,13 @@ import uvicorn
 
 from tap_cube.sandbox.app import create_app
 from tap_cube.sandbox.cube import PASSWORD, TOKEN, USERNAME, Cube
+from tap_cube.sandbox.restless import Restless
+from tap_cube.sandbox.wire import Protocol
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from tap_cube.sandbox.faults import Faults
 
 
 class Sandbox(Cube):
@@ -38,6 +42,8 @@ class Sandbox(Cube):
         token: str = TOKEN,
         username: str = USERNAME,
         password: str = PASSWORD,
+        faults: Faults | None = None,
+        restless: float = 0.0,
     ) -> None:
         if not _is_loopback(host):
             msg = f"the sandbox serves loopback addresses only, such as 127.0.0.1, and not {host}"
@@ -48,6 +54,9 @@ class Sandbox(Cube):
         self.token = token
         self.username = username
         self.password = password
+        self.faults = faults
+        if restless:
+            self.before_request = Restless(self.crms, restless, seed)
         self._address = (host, port)
 
     def __enter__(self) -> Self:
@@ -58,7 +67,7 @@ class Sandbox(Cube):
         self._server = uvicorn.Server(
             uvicorn.Config(
                 create_app(self),
-                http="httptools",
+                http=Protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
