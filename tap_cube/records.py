@@ -291,7 +291,7 @@ class CubeStream(CubeClient):
             self.primary_keys,
         )
         # The SDK plans for one schema a run. Its cache of stream maps, and its way to write a
-        # SCHEMA through them, are private; `test_evolving` fails if they change.
+        # SCHEMA through them, are private; `test_new_fields` fails if they change.
         self._stream_maps = None
         self._write_schema_message()
 

@@ -75,8 +75,8 @@ class TapCube(Tap):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """End at once, but not within a line, and with the status that a signal ends with.
 
-        In place of the SDK's, which reports a read that was broken off as a success. Its own
-        documents name this hook; `test_signals` fails if it is no longer called.
+        In place of the SDK's, which reports a read that was broken off as a success. Private to
+        the SDK; `test_resume` fails if it is no longer called.
         """
         self.message_writer.between_lines(lambda: self._end_by_signal(signum))
 
