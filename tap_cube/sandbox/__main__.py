@@ -15,6 +15,7 @@ from tap_cube.sandbox.child import run
 from tap_cube.sandbox.cube import PASSWORD, TOKEN, USERNAME
 from tap_cube.sandbox.faults import Fault, Faults
 from tap_cube.sandbox.server import Sandbox
+from tap_cube.sandbox.shapes import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,8 +57,20 @@ def _options(port: int, port_help: str) -> Callable[[Command], Command]:
         click.option(
             "--customers", default=5000, type=count, help="Customers in data owner 2's B2B."
         ),
+        click.option("--page-size", default=50, type=click.IntRange(min=1), help="Records a page."),
         click.option(
-            "--page-size", default=50, type=click.IntRange(min=1), help="Customers a page."
+            "--shape",
+            default="flat",
+            type=click.Choice(list(KEYS)),
+            help="How customers are written and where they are listed: flat records such as "
+            "`id` and `name`, at data_owners/2/crm/B2B/customers/; or prefixed ones such as "
+            "`crm__customer_id`, at data_owners/2/B2B/customers/.",
+        ),
+        click.option(
+            "--outcomes",
+            type=count,
+            help="Call outcomes in data owner 2's B2B, over the 60 days to today, and a fifth as "
+            "many product registrations.  [default: as many as customers, at most 600]",
         ),
         click.option(
             "--latency",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from tap_cube.sandbox.cube import encode
+from tap_cube.sandbox.coding import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

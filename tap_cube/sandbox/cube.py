@@ -1,8 +1,9 @@
 """What the sandbox holds: CRMs with their customers, campaigns, and who may read them.
 
-Tests change all of it from their own thread while the server's thread reads. A CRM's customers are
-therefore behind a lock and handed out as lists that never change afterwards. Everything else is
-either one value or a list that is encoded in one go, and the interpreter's lock covers both.
+Tests change all of it from their own thread while the server's thread reads. A CRM's customers and
+events are therefore behind locks and handed out as lists that never change afterwards. Everything
+else is either one value or a list that is encoded in one go, and the interpreter's lock covers
+both.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ from __future__ import annotations
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from tap_cube.sandbox import clock
+from tap_cube.sandbox.calls import Calls
+from tap_cube.sandbox.coding import decode, encode, split
 from tap_cube.sandbox.data import invent, invent_details
+from tap_cube.sandbox.events import Events
 from tap_cube.sandbox.plans import PLANS, Plan, campaigns, definitions
+from tap_cube.sandbox.shapes import KEYS, Shape, note_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import date
 
     from tap_cube.sandbox.faults import Faults
 
@@ -24,23 +29,27 @@ TOKEN = "sandbox-token"  # noqa: S105 - public: it guards invented data
 USERNAME = "sandbox"
 PASSWORD = "pass:ordæøå"  # noqa: S105 - public: it guards invented data
 
-encode = msgspec.json.Encoder(decimal_format="number").encode
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
-# A record's values as they are written: no digit is lost when it is taken apart and joined again.
-_split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
-
-class Crm:
-    """A CRM: its customers, each kept as the JSON of its list record, and its definitions.
+class Crm(Events):
+    """A CRM: its customers, each kept as the JSON of its list record, its definitions and events.
 
     Changes take effect at once, for a reader between two pages too.
+
+    Attributes:
+        definitions: The definitions of the custom fields.
+        key_field: The field that tells customers apart, by which they are changed, too.
+        note_field: The field that colleagues write notes into.
     """
 
-    def __init__(self, plan: Plan, *, seed: int, size: int) -> None:
+    def __init__(self, plan: Plan, *, seed: int, size: int, shape: Shape, today: date) -> None:
+        super().__init__(Calls(plan, shape, seed=seed, today=today), self.rows)
+        self.key_field = KEYS[shape]
+        self.note_field = note_field(plan, shape)
         self.definitions = definitions(plan)
         self._plan = plan
         self._seed = seed
-        self._invented = invent(plan, seed)
+        self._shape = shape
+        self._invented = invent(plan, seed, shape)
         self._rows: dict[str, bytes] = {}
         self._listing: list[bytes] | None = None
         self._lock = RLock()
@@ -59,22 +68,23 @@ class Crm:
             row = self._rows.get(key)
         if row is None:
             return None
-        record: dict[str, Any] = _split(row)
-        record.pop("customer_id", None)
-        details = invent_details(self._plan, self._seed, key)
+        record: dict[str, Any] = split(row)
+        if self._shape == "flat":
+            record.pop("customer_id", None)
+        details = invent_details(self._plan, self._seed, self._shape, key)
         # What a test has set holds against what is invented.
         return encode(record | details | record)
 
     def customers(self) -> list[dict[str, Any]]:
         """The list records, in order."""
-        return [_decode(row) for row in self.rows()]
+        return [decode(row) for row in self.rows()]
 
     def customer(self, number: object, /) -> dict[str, Any]:
         """The single record of the customer with this id; KeyError when there is none."""
         row = self.row(str(number))
         if row is None:
             raise KeyError(number)
-        return _decode(row)
+        return decode(row)
 
     def add(self, **fields: object) -> dict[str, Any]:
         """Invents one more customer at the end of the list, with these fields put over it.
@@ -84,10 +94,11 @@ class Crm:
         """
         with self._lock:
             _, invented = next(self._invented)
-            row = encode(_split(invented) | fields)
-            record = _decode(row)
-            if self._rows.setdefault(str(record["id"]), row) is not row:
-                msg = f"there is a customer {record['id']} already"
+            row = encode(split(invented) | fields)
+            record = decode(row)
+            number = record[self.key_field]
+            if self._rows.setdefault(str(number), row) is not row:
+                msg = f"there is a customer {number} already"
                 raise ValueError(msg)
             self._listing = None
             return record
@@ -95,11 +106,11 @@ class Crm:
     def update(self, number: object, /, **fields: object) -> None:
         """Sets fields of a customer, new ones included, in its list and its single record.
 
-        A new `id` is shown in the records, but the single record stays where it was.
+        A new id is shown in the records, but the single record stays where it was.
         """
         key = str(number)
         with self._lock:
-            self._rows[key] = encode(_split(self._rows[key]) | fields)
+            self._rows[key] = encode(split(self._rows[key]) | fields)
             self._listing = None
 
     def delete(self, number: object, /) -> None:
@@ -107,6 +118,12 @@ class Crm:
         with self._lock:
             del self._rows[str(number)]
             self._listing = None
+
+    def new_field(self, number: int) -> str:
+        """The name of an extra field that is not defined."""
+        if self._shape == "flat":
+            return f"Nytt felt {number}"
+        return f"crm__custom_info__{9000 + number}"
 
     def resize(self, size: int) -> None:
         """Keeps the first `size` customers, or invents more at the end until there are as many."""
@@ -124,8 +141,9 @@ class Cube:
 
     Attributes:
         crms: The CRMs by data owner and CRM type.
+        shape: The shape of the customers, which cannot be changed.
         campaigns: The campaigns, inactive ones included.
-        page_size: Customers a page.
+        page_size: Records a page.
         latency: Seconds before each answer.
         token: What `Authorization: Token` must carry.
         username: The user of `Authorization: Basic`.
@@ -146,10 +164,38 @@ class Cube:
     faults: Faults | None = None
     before_request: Callable[[int, str], None] | None = None
 
-    def __init__(self, *, customers: int, seed: int) -> None:
+    def __init__(
+        self,
+        *,
+        customers: int,
+        seed: int,
+        shape: Shape = "flat",
+        today: date | None = None,
+        outcomes: int | None = None,
+    ) -> None:
+        if shape not in KEYS:
+            raise ValueError(f"there is no shape {shape!r}; there are {' and '.join(KEYS)}")
+        self.shape: Shape = shape
+        self._today = today
+        day = self.today
         self.crms = {
-            (plan.owner, plan.crm_type): Crm(plan, seed=seed, size=plan.size(customers))
+            (plan.owner, plan.crm_type): Crm(
+                plan, seed=seed, size=plan.size(customers), shape=shape, today=day
+            )
             for plan in PLANS
         }
+        amount = min(600, customers) if outcomes is None else outcomes
+        for crm in self.crms.values():
+            # In proportion to the main CRM, but something wherever there are customers
+            crm.add_events(-(-amount * len(crm.rows()) // max(1, customers)))
         self.campaigns = campaigns()
         self.requests: list[tuple[str, str]] = []
+
+    @property
+    def today(self) -> date:
+        """The day that lists with dates default to: the one that was set, or Norway's current."""
+        return self._today or clock.today()
+
+    @today.setter
+    def today(self, day: date | None) -> None:
+        self._today = day

@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from faker import Faker
 
+from tap_cube.sandbox.coding import decode
+from tap_cube.sandbox.shapes import custom, standard
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tap_cube.sandbox.plans import Plan
+    from tap_cube.sandbox.shapes import Shape
 
 _POOL = 3000
 _encode = msgspec.json.encode
@@ -59,13 +63,17 @@ _EXTRAS = {
 }
 
 
-def invent(plan: Plan, seed: int) -> Iterator[tuple[int, bytes]]:
-    """The list records of a CRM, without end, by increasing id.
+def invent(plan: Plan, seed: int, shape: Shape) -> Iterator[tuple[int, bytes]]:
+    """The list records of a CRM, without end. Both shapes show the same customers.
 
     Yields:
-        The id and the record as JSON.
+        What tells the customer apart in that shape, and the record as JSON.
     """
-    pools = (*_common_parts(plan.crm_type, seed), _extra_parts(plan, seed), (1, 1, 2, 2, 3, 5, 40))
+    people, notes, addresses = _common_parts(plan.crm_type, seed)
+    extras = _extra_parts(plan, seed)
+    if shape == "prefixed":
+        people, extras = _prefixed_people(plan.crm_type, seed), _prefixed_extras(plan, seed)
+    pools = (people, notes, addresses, extras, (1, 1, 2, 2, 3, 5, 40))
     rng = Random(f"{seed}/{plan.owner}/{plan.crm_type}")  # noqa: S311 - no secrets here
     number = plan.first_customer
     while True:
@@ -74,6 +82,11 @@ def invent(plan: Plan, seed: int) -> Iterator[tuple[int, bytes]]:
         for (name, contact), note, address, extra, gap in draws:
             # Multiplying modulo a prime shuffles the numbers and keeps them different.
             customer_id = number * 611_953 % 9_999_991
+            if shape == "prefixed":
+                row = b'{"crm__customer_id":"%d",%b,%b}' % (customer_id, name, extra)
+                yield customer_id, row
+                number += gap
+                continue
             ids = b'"id":%d,"customer_id":%d,"crm_type_id":%d' % (
                 number,
                 customer_id,
@@ -83,10 +96,12 @@ def invent(plan: Plan, seed: int) -> Iterator[tuple[int, bytes]]:
             number += gap
 
 
-def invent_details(plan: Plan, seed: int, key: str) -> dict[str, Any]:
+def invent_details(plan: Plan, seed: int, shape: Shape, key: str) -> dict[str, Any]:
     """What only the single record of a customer has."""
     rng = Random(f"{seed}/{plan.owner}/{plan.crm_type}/{key}")  # noqa: S311 - no secrets here
     details: dict[str, Any] = {label: rng.choice(_EXTRAS[label]) for label in plan.detailed}
+    if shape == "prefixed":
+        return custom(plan, details, plan.detailed)
     return details | {"external_customer_id": rng.randrange(100_000, 10_000_000)}
 
 
@@ -141,6 +156,22 @@ def _common_parts(crm_type: str, seed: int) -> tuple[Sequence[Any], ...]:
         )
 
     return tuple([make() for _ in range(_POOL)] for make in (who, note, address))
+
+
+@lru_cache(maxsize=8)
+def _prefixed_people(crm_type: str, seed: int) -> Sequence[tuple[bytes, bytes]]:
+    people, *_ = _common_parts(crm_type, seed)
+    # All in the first part: nothing stands between these fields in this shape.
+    return [(_part(**standard(_whole(*parts))), b"") for parts in people]
+
+
+@lru_cache(maxsize=16)
+def _prefixed_extras(plan: Plan, seed: int) -> Sequence[bytes]:
+    return [_part(**custom(plan, _whole(part), plan.listed)) for part in _extra_parts(plan, seed)]
+
+
+def _whole(*parts: bytes) -> dict[str, Any]:
+    return decode(b"{%b}" % b",".join(parts))
 
 
 @lru_cache(maxsize=16)

@@ -14,7 +14,7 @@ from starlette.datastructures import URL
 from starlette.responses import HTMLResponse, Response
 
 from tap_cube.sandbox.answers import json, page_link
-from tap_cube.sandbox.cube import encode
+from tap_cube.sandbox.coding import encode, split
 from tap_cube.sandbox.faults import SECOND_PART
 from tap_cube.sandbox.targets import target
 from tap_cube.sandbox.wire import close, pause, reset
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 _BODILESS = {204, 304}
 _SECOND_PART = SECOND_PART.encode()
-
-# A page's values as they are written: no digit is lost when it is taken apart and joined again.
-_split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class _Rows(msgspec.Struct):
@@ -124,7 +121,7 @@ async def _cut(real: _Answer, scope: Scope, receive: Receive, send: Send) -> Non
 def _changed_page(real: _Answer, **changes: object) -> Response:
     """The page with these values; what is not a page, such as an error, stays as it is."""
     status: int = real.start["status"]
-    content = _split(real.body)
+    content = split(real.body)
     return json(encode(content | changes) if "results" in content else real.body, status)
 
 

@@ -5,21 +5,13 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from tap_cube.sandbox.coding import decode
 from tap_cube.sandbox.targets import crm_listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tap_cube.sandbox.cube import Crm
-
-
-class _Customer(msgspec.Struct):
-    id: int
-
-
-_customer = msgspec.json.Decoder(_Customer).decode
 
 
 class Restless:
@@ -51,12 +43,13 @@ class Restless:
         if change == "add" or not rows:
             crm.add()
             return
-        number = _customer(self._rng.choice(rows)).id
+        number = decode(self._rng.choice(rows))[crm.key_field]
         if change == "delete":
             crm.delete(number)
         elif change == "update":
-            crm.update(number, need_to_know=f"Ringte {self._rng.randrange(1, 10_000)} ganger")
+            note = f"Ringte {self._rng.randrange(1, 10_000)} ganger"
+            crm.update(number, **{crm.note_field: note})
         else:
             # A handful of names, or a table that is loaded every night would grow without end
-            label = f"Nytt felt {self._rng.randrange(1, 21)}"
-            crm.update(number, **{label: self._rng.choice(("", "Ønsker SMS", "3990", 3990))})
+            field = crm.new_field(self._rng.randrange(1, 21))
+            crm.update(number, **{field: self._rng.choice(("", "Ønsker SMS", "3990", 3990))})

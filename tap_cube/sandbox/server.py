@@ -16,9 +16,12 @@ from tap_cube.sandbox.restless import Restless
 from tap_cube.sandbox.wire import Protocol
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from typing_extensions import Self
 
     from tap_cube.sandbox.faults import Faults
+    from tap_cube.sandbox.shapes import Shape
 
 
 class Sandbox(Cube):
@@ -44,11 +47,16 @@ class Sandbox(Cube):
         password: str = PASSWORD,
         faults: Faults | None = None,
         restless: float = 0.0,
+        shape: Shape = "flat",
+        today: date | None = None,
+        outcomes: int | None = None,
     ) -> None:
         if not _is_loopback(host):
             msg = f"the sandbox serves loopback addresses only, such as 127.0.0.1, and not {host}"
             raise ValueError(msg)
-        super().__init__(customers=customers, seed=seed)
+        super().__init__(
+            customers=customers, seed=seed, shape=shape, today=today, outcomes=outcomes
+        )
         self.page_size = page_size
         self.latency = latency
         self.token = token

@@ -6,12 +6,16 @@ import asyncio
 import os
 import socket
 import struct
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tap_cube.compat import override
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope
