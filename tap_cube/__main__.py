@@ -38,8 +38,6 @@ def _run() -> int:
         command(prog_name=TapCube.name)
     except SingerSDKError as error:
         return _fail(str(error), error)
-    except BrokenPipeError as error:
-        return _fail("The target stopped reading: its own log says why", error)
     except Exception as error:  # noqa: BLE001  # its text may quote a customer
         return _fail(
             f"Unexpected {type(error).__name__}: LOGLEVEL=DEBUG shows where it came from", error

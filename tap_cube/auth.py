@@ -43,9 +43,24 @@ def _header(config: Mapping[str, Any]) -> str:
     if token := config.get("auth_token"):
         return f"Token {_word(token, 'auth_token', 'Token')}"
     if ready_made := config.get("basic_auth"):
-        return f"Basic {_word(ready_made, 'basic_auth', 'Basic')}"
+        return f"Basic {_pair(_word(ready_made, 'basic_auth', 'Basic'))}"
     pair = f"{config['username']}:{config['password']}"
     return f"Basic {base64.b64encode(pair.encode()).decode('ascii')}"
+
+
+def _pair(word: str) -> str:
+    """A ready-made base64 string, which must be one."""
+    try:
+        pair = base64.b64decode(word, validate=True)
+    except ValueError:
+        pair = b""
+    if b":" not in pair:
+        msg = (
+            "Setting `basic_auth` must be the base64 of user:password; for a user and a password "
+            "as they are, there are the settings `username` and `password`"
+        )
+        raise ConfigurationError(msg)
+    return word
 
 
 def _word(value: str, setting: str, scheme: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-import re
 from contextlib import suppress
+from decimal import Decimal
 from functools import cached_property, partial
 from http import HTTPStatus
 from importlib.metadata import version
@@ -18,11 +18,13 @@ from singer_sdk import RESTStream
 from singer_sdk.exceptions import FatalAPIError, RetriableAPIError
 from singer_sdk.streams.rest import HTTPRequest, PageContext
 
+from tap_cube.bodies import parse
 from tap_cube.compat import override
+from tap_cube.config import credentials_setting, origin, origin_setting
 from tap_cube.errors import CredentialsRefusedError, NotFoundError, UnavailableError
-from tap_cube.pagination import NextLinkPaginator, sample_links
+from tap_cube.pagination import NextLinkPaginator, Page, sample_links
 from tap_cube.reading import ListReader, in_order
-from tap_cube.settings import credentials_setting, origin, origin_setting
+from tap_cube.rows import as_dicts
 from tap_cube.throttle import retry_after
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from tap_cube.auth import CubeAuthenticator
+    from tap_cube.reading import Fetch
+    from tap_cube.rows import RowType
     from tap_cube.session import CubeResponse
     from tap_cube.tap import TapCube
 
@@ -40,14 +44,6 @@ RETRIED = (
     requests.exceptions.ConnectionError,
     requests.exceptions.ContentDecodingError,
     requests.exceptions.Timeout,
-)
-
-
-# Escapes in JSON: whole surrogate pairs, halves of them, all others. No UTF-8 can hold a half, so
-# that one customer's broken character would make the whole list unreadable.
-_SURROGATE = re.compile(
-    rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(u[dD][89a-fA-F][\da-fA-F]{2})|.)",
-    re.DOTALL,
 )
 
 
@@ -63,7 +59,11 @@ class CubeClient(RESTStream[Any]):
     #: Whether each CRM has a resource of its own.
     per_crm: ClassVar[bool] = True
     #: What the body of an answer is parsed into.
-    decoder: ClassVar[msgspec.json.Decoder[Any]]
+    decoder: ClassVar[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(
+        Page[dict[str, Any]], float_hook=Decimal
+    )
+    #: What pages are parsed into where they can be, as that is faster.
+    row_type: RowType | None = None
     #: Seconds before the second attempt; each further pause is twice as long.
     backoff_factor: ClassVar[float] = 1
 
@@ -133,10 +133,11 @@ class CubeClient(RESTStream[Any]):
         Raises:
             FatalAPIError: If there is no answer of the expected form.
         """
+        path = self.path  # another thread may find the other one meanwhile
         try:
             return self._fetch(context, link)
         except NotFoundError as error:
-            if link is not None or self.other_path in {None, self.path}:
+            if link is not None or self.other_path in {None, path}:
                 raise
             other_url = urlparse(self._url_of(str(self.other_path), context))
             try:
@@ -185,7 +186,9 @@ class CubeClient(RESTStream[Any]):
         if status != HTTPStatus.OK:
             raise FatalAPIError(msg)
         try:
-            cast("CubeResponse", response).body = self._parse(response.content)
+            cast("CubeResponse", response).body = parse(
+                response.content, self.decoder, self.row_type.decoder if self.row_type else None
+            )
         except msgspec.ValidationError as error:
             # msgspec names the place and the types, never the value
             msg = (
@@ -200,17 +203,6 @@ class CubeClient(RESTStream[Any]):
             )
             raise RetriableAPIError(msg, response) from None
 
-    def _parse(self, body: bytes) -> Any:
-        try:
-            return self.decoder.decode(body)
-        except msgspec.ValidationError:
-            raise
-        except msgspec.DecodeError:
-            repaired = _SURROGATE.sub(lambda m: rb"\ufffd" if m[1] else m[0], body)
-            if repaired == body:
-                raise
-            return self.decoder.decode(repaired)
-
     @override
     def response_error_message(self, response: requests.Response) -> str:
         """A sentence for an unwelcome status: neither body, headers nor URL are quoted."""
@@ -221,7 +213,11 @@ class CubeClient(RESTStream[Any]):
             403: f"no access (403): ask Cube to open {self.name} to these credentials"
             + (", or list only CRMs that are open to them in the setting `crms`" * self.per_crm),
             404: "not found (404): check "
-            f"the setting {'`crms`' if self.per_crm else origin_setting(self.config)}",
+            + (
+                "the setting `crms`, capitals included"
+                if self.per_crm
+                else f"the setting {origin_setting(self.config)}"
+            ),
             429: "Cube asks for fewer requests (429): set `requests_per_second`",
         }
         if response.is_redirect:
@@ -299,16 +295,19 @@ class CubeClient(RESTStream[Any]):
 
     # Pages
 
+    @property
+    def window(self) -> int:
+        """Answers at most that are under way or not yet written: no worker waits for the writer."""
+        return 2 * int(self.config["concurrency"])
+
     def pages(self, context: Context | None) -> Iterator[CubeResponse]:
         """Each page of the list, in order, and again what may have changed meanwhile."""
         return iter(self.reader(context))
 
-    def reader(self, context: Context | None) -> ListReader:
+    def reader(self, context: Context | None, fetch: Fetch | None = None) -> ListReader:
         """What reads the list, from its start unless it is told where to go on."""
-        fetch = partial(self.fetch, context)
-        return ListReader(
-            self.get_new_paginator(), fetch, self.tap.pool, self.config["concurrency"]
-        )
+        fetch = fetch or partial(self.fetch, context)
+        return ListReader(self.get_new_paginator(), fetch, self.tap.pool, self.window)
 
     def sample(self, context: Context | None) -> list[Record]:
         """Records from all over the list, some `sample_size` of them, the last page included."""
@@ -316,9 +315,7 @@ class CubeClient(RESTStream[Any]):
         links = sample_links(first, origin(self.config), self.config["sample_size"])
         if links is None:
             return self._head(context)
-        pages = in_order(
-            self.tap.pool, partial(self._fetch_if_there, context), links, self.config["concurrency"]
-        )
+        pages = in_order(self.tap.pool, partial(self._fetch_if_there, context), links, self.window)
         return [record for page in (first, *pages) if page for record in self.parse_response(page)]
 
     def _fetch_if_there(self, context: Context | None, link: ParseResult) -> CubeResponse | None:
@@ -336,7 +333,9 @@ class CubeClient(RESTStream[Any]):
 
     @override
     def parse_response(self, response: requests.Response) -> list[Record]:
-        return cast("CubeResponse", response).body.results or []
+        body = cast("CubeResponse", response).body
+        body.results = as_dicts(body.results or ())
+        return cast("list[Record]", body.results)
 
     # Reporting
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from singer_sdk.exceptions import FatalAPIError
+from singer_sdk.exceptions import FatalAPIError, SingerSDKError
 
 
 class CredentialsRefusedError(FatalAPIError):
@@ -15,3 +15,7 @@ class UnavailableError(FatalAPIError):
 
 class NotFoundError(UnavailableError):
     """Cube has no such resource at all (404)."""
+
+
+class TargetGoneError(SingerSDKError):
+    """Nobody reads the messages any more."""

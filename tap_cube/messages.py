@@ -6,10 +6,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from singer_sdk.singerlib.encoding import GenericSingerWriter, SingerMessageType
 from singer_sdk.singerlib.messages import Message
 
 from tap_cube.compat import override
+from tap_cube.errors import TargetGoneError
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -42,11 +44,18 @@ class MessageWriter(GenericSingerWriter[bytearray, Message]):
             self.format_message(message), flush=message.type is not SingerMessageType.RECORD
         )
 
-    def _write(self, lines: bytearray, *, flush: bool) -> None:
+    def _write(self, lines: bytes | bytearray, *, flush: bool) -> None:
         self._writing = True
-        sys.stdout.buffer.write(lines)
-        if flush:
-            sys.stdout.flush()
+        try:
+            # With PYTHONUNBUFFERED, as in many containers, a signal cuts a write short
+            rest = memoryview(lines)
+            while rest:
+                rest = rest[sys.stdout.buffer.write(rest) :]
+            if flush:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            msg = "The target stopped reading: its own log says why"
+            raise TargetGoneError(msg) from None
         self._writing = False
         if self._put_off:
             function, self._put_off = self._put_off, None
@@ -65,7 +74,7 @@ class MessageWriter(GenericSingerWriter[bytearray, Message]):
     def write_records(
         self,
         stream: str,
-        records: Iterable[dict[str, Any]],
+        records: Iterable[Any],
         time_extracted: dt.datetime,
         version: int | None = None,
     ) -> None:
@@ -73,18 +82,22 @@ class MessageWriter(GenericSingerWriter[bytearray, Message]):
 
         Args:
             stream: Name of the stream.
-            records: The records, which already conform to the last SCHEMA.
+            records: The records, as dicts or structs, which already conform to the last SCHEMA.
             time_extracted: When the page came, aware of its zone.
             version: The version of the table, where versions are in use.
         """
-        encode_into = self._encoder.encode_into
-        head = b'{"type":"RECORD","stream":%b,"record":' % self._encoder.encode(stream)
-        tail = b',"time_extracted":%b}\n' % self._encoder.encode(time_extracted)
-        if version is not None:
-            tail = b',"version":%d%b' % (version, tail)
-        lines = bytearray()
-        for record in records:
-            lines += head
-            encode_into(record, lines, -1)
-            lines += tail
-        self._write(lines, flush=False)
+        # What all have in common is encoded once
+        name = msgspec.Raw(self._encoder.encode(stream))
+        time = msgspec.Raw(self._encoder.encode(time_extracted))
+        common = (UNSET if version is None else version, time)
+        messages = [_Record(name, record, *common) for record in records]
+        self._write(self._encoder.encode_lines(messages), flush=False)
+
+
+class _Record(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
+    """A RECORD message, its members in the order in which the SDK writes them."""
+
+    stream: msgspec.Raw
+    record: Any
+    version: int | UnsetType
+    time_extracted: msgspec.Raw

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import ParseResult, urljoin, urlsplit
 
 import msgspec
@@ -25,7 +25,10 @@ FIRST_LINKED = 2
 _PAGE_NUMBER = re.compile(r"(?:^|(?<=&))page=(\d+)(?=&|$)", re.ASCII)
 
 
-class Page(msgspec.Struct):
+T = TypeVar("T")
+
+
+class Page(msgspec.Struct, Generic[T]):
     """One page of a list, as Cube sends it.
 
     Attributes:
@@ -34,7 +37,7 @@ class Page(msgspec.Struct):
         count: Length of the whole list, where Cube tells it.
     """
 
-    results: list[dict[str, Any]] | None
+    results: list[T] | None
     next: str | None = None
     count: Any = None
 
@@ -71,7 +74,7 @@ class NextLinkPaginator(BaseHATEOASPaginator):
     @override
     def get_next_url(self, response: requests.Response) -> str | None:
         """Where the link of a page leads, on the configured origin."""
-        page: Page = response.body  # type: ignore[attr-defined]  # a CubeResponse
+        page: Page[Any] = response.body  # type: ignore[attr-defined]  # a CubeResponse
         return self._local(urljoin(str(response.request.url), page.next)) if page.next else None
 
     @override
@@ -144,7 +147,7 @@ def sample_links(first: CubeResponse, origin: str, size: int) -> list[ParseResul
     Returns:
         The links, or `None` where pages cannot be reached but one after another.
     """
-    page: Page = first.body
+    page: Page[Any] = first.body
     link = NextLinkPaginator(origin).get_next(first)
     if link is None:
         return []

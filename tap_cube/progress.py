@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tap_cube.rows import values
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tap_cube.pagination import Page
     from tap_cube.reading import ListReader
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 _KEY = "reading"
 _ANCHORS = 8
 _CHUNK_BITS = 13
+_CHUNK_BYTES = 1 << (_CHUNK_BITS - 3)
 
 
 class Distinct:
@@ -32,12 +35,15 @@ class Distinct:
 
     def update(self, ids: Iterable[Any]) -> None:
         """Count those that were not there before."""
+        chunk_of = self._chunks.get
         for id_ in ids:
             if type(id_) is not int or id_ < 0:
                 self._others.add(str(id_))
                 continue
-            chunk = self._chunks.setdefault(id_ >> _CHUNK_BITS, bytearray(1 << (_CHUNK_BITS - 3)))
-            byte, bit = (id_ >> 3) & ((1 << (_CHUNK_BITS - 3)) - 1), 1 << (id_ & 7)
+            chunk = chunk_of(id_ >> _CHUNK_BITS)
+            if chunk is None:
+                chunk = self._chunks[id_ >> _CHUNK_BITS] = bytearray(_CHUNK_BYTES)
+            byte, bit = (id_ >> 3) & (_CHUNK_BYTES - 1), 1 << (id_ & 7)
             if not chunk[byte] & bit:
                 chunk[byte] |= bit
                 self._count += 1
@@ -87,7 +93,7 @@ class Progress:
             mark.page, lambda page: not anchors.isdisjoint(self._digests(page.results or ()))
         )
 
-    def update(self, page: Page, number: int | None, reach: int) -> None:
+    def update(self, page: Page[Any], number: int | None, reach: int) -> None:
         """Remember that a page was written.
 
         Args:
@@ -106,8 +112,8 @@ class Progress:
         """Forget it all: the read is complete."""
         self._state.pop(_KEY, None)
 
-    def _digests(self, records: Iterable[dict[str, Any]]) -> list[str]:
+    def _digests(self, records: Sequence[Any]) -> list[str]:
         return [
-            hashlib.blake2b(str(record.get(self._key)).encode(), digest_size=8).hexdigest()
-            for record in records
+            hashlib.blake2b(str(value).encode(), digest_size=8).hexdigest()
+            for value in values(records, self._key)
         ]

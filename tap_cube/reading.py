@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import wait
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from singer_sdk.exceptions import FatalAPIError
 
@@ -47,16 +47,16 @@ class ListReader:
         paginator: Where the list starts, and how its links are followed.
         fetch: Asks for the page that a link leads to; called from several threads.
         pool: Where guesses are asked for.
-        concurrency: Requests in flight at most.
+        window: Guesses at most that are in flight, or waiting for their turn.
     """
 
     def __init__(
-        self, paginator: NextLinkPaginator, fetch: Fetch, pool: Executor, concurrency: int
+        self, paginator: NextLinkPaginator, fetch: Fetch, pool: Executor, window: int
     ) -> None:
         self._paginator = paginator
         self._fetch = fetch
         self._pool = pool
-        self._concurrency = concurrency
+        self._window = window
         self._guesses: dict[ParseResult, Future[CubeResponse]] = {}
         # Every customer on the first so many pages was read, as these stood when `_count` came
         self._covered = 0
@@ -64,7 +64,7 @@ class ListReader:
         # Length of a full page: that of the first
         self._length = 0
         # How many answers in a row told the same count. It starts as if there had been enough.
-        self._calm = concurrency
+        self._calm = window
         self._gone: tuple[ParseResult, int | None] | None = None
         # A server whose answers come from copies that differ would else be read for ever
         self._patience = PATIENCE
@@ -75,10 +75,20 @@ class ListReader:
         return self._patience <= 0
 
     @property
+    def went_back(self) -> bool:
+        """Whether pages were read again."""
+        return self._patience < PATIENCE
+
+    @property
     def page_number(self) -> int | None:
         """Number of the page that was read last, where pages have numbers."""
         link = self._paginator.current_value
         return page_number(link) if link else 1
+
+    @property
+    def records_before(self) -> int:
+        """About how many records are on the pages before the one that comes next."""
+        return (self._paginator.position - 1) * self._length
 
     @property
     def reach(self) -> int:
@@ -87,9 +97,9 @@ class ListReader:
         Between two pages, at most as many others were in flight as may be at all, and each request
         may have met one change.
         """
-        return self._concurrency + 1 + -(-(2 * self._concurrency + 2) // max(self._length, 1))
+        return self._window + 1 + -(-(2 * self._window + 2) // max(self._length, 1))
 
-    def go_on_from(self, number: int, is_there: Callable[[Page], bool]) -> bool:
+    def go_on_from(self, number: int, is_there: Callable[[Page[Any]], bool]) -> bool:
         """Start where another reader stopped, or further ahead as far as the list moved up.
 
         Args:
@@ -101,7 +111,7 @@ class ListReader:
         """
         first = self._fetch(None)
         link = self._paginator.get_next(first)
-        page: Page = first.body
+        page: Page[Any] = first.body
         if page_number(link) != FIRST_LINKED or link is None or page.count is None:
             return False
         self._length = len(page.results or ())
@@ -148,7 +158,7 @@ class ListReader:
                 raise
             self._find_the_end(link, guessed=guess is not None)
             return None
-        page: Page = response.body
+        page: Page[Any] = response.body
         self._length = self._length or len(page.results or ())
         if self.gave_up:
             page.count = None
@@ -159,7 +169,7 @@ class ListReader:
             self._calm = self._calm + 1 if page.count == self._count else 0
         return response if self._is_turn_of(page) else None
 
-    def _is_turn_of(self, page: Page) -> bool:
+    def _is_turn_of(self, page: Page[Any]) -> bool:
         """Whether all that belongs before a page was read; otherwise go back to where it is."""
         position = self._paginator.position
         target = max(self._covered + 1 - self._pages_moved(page.count), 1)
@@ -201,7 +211,7 @@ class ListReader:
         self._patience -= 1
         self._paginator.rewind(pages)
 
-    def _guess(self, page: Page) -> None:
+    def _guess(self, page: Page[Any]) -> None:
         """Ask for the pages whose turn comes next."""
         link = self._paginator.current_value
         number = page_number(link)
@@ -211,11 +221,11 @@ class ListReader:
             or number is None
             or page.count is None
             or not self._length
-            or self._calm < self._concurrency
+            or self._calm < self._window
         ):
             return
         last = -(-page.count // self._length)
-        for guess in page_links(link, range(number, min(number + self._concurrency, last + 1))):
+        for guess in page_links(link, range(number, min(number + self._window, last + 1))):
             if guess not in self._guesses:
                 self._guesses[guess] = self._pool.submit(self._fetch, guess)
 

@@ -51,8 +51,9 @@ _TYPES = {
 _PLAIN: dict[str, type] = {kind: type_ for type_, kind in _TYPES.items()}
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+# Python alone would accept an offset of 75 minutes and, from 3.14 on, 24 o'clock; RFC 3339 does not
 _DATE_TIME = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(\.\d+)?([Zz]|[+-]\d{2}:?\d{2})",
+    r"(\d{4}-\d{2}-\d{2})[Tt ]((?!24)\d{2}:\d{2}:\d{2})(\.\d+)?([Zz]|[+-]\d{2}:?[0-5]\d)",
     re.ASCII,
 )
 _json = msgspec.json.Encoder(decimal_format="number")
@@ -161,12 +162,13 @@ class Columns:
         self, properties: Mapping[str, Property], pinned: Mapping[str, str] | None = None
     ) -> None:
         self.kinds = {name: kind_of_property(schema) for name, schema in properties.items()}
-        self._pinned = pinned or {}
-        self._plain = {name: _PLAIN.get(kind) for name, kind in self.kinds.items()}
+        self.pinned = pinned or {}
+        #: The Python type whose values each column holds as they are, if there is one.
+        self.plain = {name: _PLAIN.get(kind) for name, kind in self.kinds.items()}
 
     def misfits(self, records: Iterable[Record]) -> list[tuple[Record, str]]:
         """The places in records that need a closer look: all values that are not plainly right."""
-        plain = self._plain
+        plain = self.plain
         return [
             (record, name)
             for record in records
@@ -183,9 +185,9 @@ class Columns:
         for record, name in misfits:
             value = record[name]
             kind = wider.get(name, self.kinds.get(name))
-            if name in self._pinned:
-                if kind != self._pinned[name]:
-                    wider[name] = self._pinned[name]
+            if name in self.pinned:
+                if kind != self.pinned[name]:
+                    wider[name] = self.pinned[name]
             elif name not in self.kinds or not fits(kind or "", value):
                 wider[name] = join(kind, kind_of(value))
         return {name: STRING if kind is None else kind for name, kind in wider.items()}
@@ -199,7 +201,7 @@ class Columns:
         lost: Counter[str] = Counter()
         for record, name in misfits:
             kind = self.kinds[name]
-            if name in self._pinned and not fits(kind, record[name]):
+            if name in self.pinned and not fits(kind, record[name]):
                 lost[name] += 1
                 record[name] = None
             else:

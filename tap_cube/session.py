@@ -12,7 +12,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
 from tap_cube.compat import override
-from tap_cube.settings import is_loopback
+from tap_cube.config import is_loopback
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
@@ -28,6 +28,11 @@ class CubeResponse(requests.Response):
 
     body: Any = None
     received_at: dt.datetime
+
+    @override
+    def iter_content(self, chunk_size: int | None = 1, decode_unicode: bool = False) -> Any:
+        """As in any response, but the body in one piece: `content` asks for 10 KB each."""
+        return super().iter_content(None, decode_unicode)
 
 
 class _CubeAdapter(HTTPAdapter):

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from singer_sdk import Tap
 from singer_sdk.exceptions import ConfigurationError, FatalAPIError
 
-from tap_cube import schema as js
-from tap_cube import settings
+from tap_cube import config
 from tap_cube.auth import CubeAuthenticator
+from tap_cube.calls import CallOutcomes, CustomerStatuses, ProductRegistrations
 from tap_cube.compat import override
+from tap_cube.customers import CustomerDetails, Customers
 from tap_cube.errors import CredentialsRefusedError, UnavailableError
 from tap_cube.messages import MessageWriter
+from tap_cube.names import Definition
 from tap_cube.session import CubeSession
-from tap_cube.streams import Campaigns, CustomerDetails, Customers, CustomFields, crm_of
+from tap_cube.settings import SETTINGS
+from tap_cube.streams import Campaigns, CustomFields
+from tap_cube.table import crm_of
 from tap_cube.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -34,7 +39,7 @@ class TapCube(Tap):
     """Reads the customers of a Cube CRM."""
 
     name = "tap-cube"
-    config_jsonschema = settings.SETTINGS
+    config_jsonschema = SETTINGS
     dynamic_catalog = True
     message_writer_class = MessageWriter
     message_writer: MessageWriter
@@ -42,10 +47,23 @@ class TapCube(Tap):
     def __init__(self, **kwargs: Any) -> None:
         #: What went wrong in a CRM while the others were still read.
         self.failures: list[FatalAPIError] = []
-        self._defined_fields: dict[tuple[Any, ...], dict[str, js.Property]] = {}
+        #: When the run began, for all that depends on the date.
+        self.started_at = dt.datetime.now(dt.timezone.utc)
+        self._definitions: dict[tuple[Any, ...], list[Definition]] = {}
         if kwargs.get("parse_env_config"):
-            settings.check_environment(os.environ, "TAP_CUBE_")
+            config.check_environment(os.environ, "TAP_CUBE_")
         super().__init__(**kwargs)
+
+    @classmethod
+    @override
+    def invoke(
+        cls, *, state: IO[str] | None = None, catalog: IO[str] | None = None, **options: Any
+    ) -> None:
+        super().invoke(
+            state=config.checked("state", state),
+            catalog=config.checked("catalog", catalog, "streams"),
+            **options,
+        )
 
     @classmethod
     @override
@@ -68,7 +86,9 @@ class TapCube(Tap):
         was done with them yet. `test_settings` fails if the SDK no longer calls it.
         """
         self.append_builtin_config(self.config_jsonschema)
-        settings.validate(self._config, self.config_jsonschema)
+        for sentence in config.unknown(self._config, self.config_jsonschema):
+            self.logger.warning("%s", sentence)
+        config.validate(self._config, self.config_jsonschema)
         return []
 
     @override
@@ -89,7 +109,7 @@ class TapCube(Tap):
     @cached_property
     def session(self) -> CubeSession:
         """The HTTP session that all streams share."""
-        return CubeSession(settings.origin(self.config), self.config["concurrency"])
+        return CubeSession(config.origin(self.config), self.config["concurrency"])
 
     @cached_property
     def throttle(self) -> Throttle:
@@ -147,23 +167,25 @@ class TapCube(Tap):
             and crm_type
         }
 
-    def defined_fields(self, context: Context | None) -> dict[str, js.Property]:
-        """The fields that the definitions of a CRM name, whether a customer has them or not."""
+    def definitions(self, context: Context | None) -> list[Definition]:
+        """The fields that a CRM defines for itself, whether a record has them or not.
+
+        Raises:
+            FatalAPIError: If they cannot be read, and names depend on them.
+        """
         crm = crm_of(context)
-        if crm not in self._defined_fields:
+        if crm not in self._definitions:
             try:
-                definitions = CustomFields(self).sample(context)
+                self._definitions[crm] = Definition.of(CustomFields(self).sample(context))
             except CredentialsRefusedError:
                 raise
             except FatalAPIError as error:
+                if self.config["custom_field_names"] == "label":
+                    msg = f"the labels that `custom_field_names` wants cannot be read: {error}"
+                    raise type(error)(msg) from None
                 self.logger.warning("The definitions of a CRM's own fields are missing: %s", error)
-                definitions = []
-            self._defined_fields[crm] = {
-                key: js.property_of(js.STRING, title=key)
-                for definition in definitions
-                if isinstance(key := definition.get("key"), str) and key
-            }
-        return self._defined_fields[crm]
+                self._definitions[crm] = []
+        return self._definitions[crm]
 
     @override
     def discover_streams(self) -> list[CubeStream]:
@@ -172,6 +194,9 @@ class TapCube(Tap):
             CustomerDetails(self),
             CustomFields(self),
             Campaigns(self),
+            CallOutcomes(self),
+            ProductRegistrations(self),
+            CustomerStatuses(self),
         ]
         if self.input_catalog is not None:
             return [stream for stream in streams if self.input_catalog.get_stream(stream.name)]

@@ -26,11 +26,14 @@ class Throttle:
 
     def wait(self) -> None:
         """Return when it is the caller's turn."""
-        with self._lock:
-            turn = max(time.monotonic(), self._next)
-            self._next = turn + self._interval
-        while (delay := max(turn, self._paused_until) - time.monotonic()) > 0:
-            time.sleep(delay)
+        while True:
+            with self._lock:
+                now = time.monotonic()
+                turn = max(self._next, self._paused_until)
+                if turn <= now:
+                    self._next = now + self._interval
+                    return
+            time.sleep(turn - now)
 
     def pause(self, seconds: float) -> None:
         """Let no request out for some time: whatever ails the server ails it for all."""

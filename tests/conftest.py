@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tap_cube.sandbox import Sandbox
 from tests.support import Tap
+
+# Programs are started by the hundred: each would compile all that it imports
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,9 +1,13 @@
-"""The tap as its users run it: a process that reads files and writes messages and a log."""
+"""The tap as its users run it: a process that reads files and writes messages and a log.
+
+Or else as a plugin of Meltano, which is installed into an environment of its own.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,11 +15,16 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from jsonschema import Draft202012Validator, FormatChecker
+
+from tests.targets import ROOT, install, programs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    import pytest
 
 Message = dict[str, Any]
 Record = dict[str, Any]
@@ -74,10 +83,14 @@ class Tap:
 
     Args:
         folder: Where the files go that it reads.
+
+    Attributes:
+        program: What Python runs; a test may change something before the tap starts.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.program: tuple[str, ...] = ("-m", "tap_cube")
 
     def __call__(
         self,
@@ -96,25 +109,110 @@ class Tap:
         """
         if config is not None:
             files = {"config": config, **files}
+        process = self.start(*arguments, env=env, **files)
+        stdout, stderr = process.communicate(timeout=120)
+        return Run(process.returncode, stdout, stderr.decode())
+
+    def start(
+        self, *arguments: str, env: Mapping[str, str] | None = None, **files: Any
+    ) -> subprocess.Popen[bytes]:
+        """Let it run, with arguments and files as in a call."""
         for option, content in files.items():
             path = self._folder / f"{option}.json"
             path.write_text(json.dumps(content))
             arguments = (*arguments, f"--{option}", str(path))
         clean = {k: v for k, v in os.environ.items() if not k.startswith("TAP_CUBE_")}
-        process = subprocess.run(  # noqa: S603  # this project's own program
-            [sys.executable, "-m", "tap_cube", *arguments],
+        return subprocess.Popen(  # noqa: S603  # this project's own program
+            [sys.executable, *self.program, *arguments],
             env={**clean, **(env or {})},
-            capture_output=True,
-            check=False,
-            timeout=120,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
-        return Run(process.returncode, process.stdout, process.stderr.decode())
 
     def discover(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """The catalog that the tap finds."""
         run = self(config, "--discover")
         assert run.status == 0, run.log
         return dict(json.loads(run.stdout))
+
+
+def own_environment(**variables: str) -> dict[str, str]:
+    """The environment of these tests, without what would configure the tap or Meltano."""
+    foreign = ("TAP_CUBE_", "TARGET_", "MELTANO_", "VIRTUAL_ENV")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return {**clean, **variables}
+
+
+class Meltano:
+    """A project of Meltano with the plugins of this one, but with the tap from a wheel.
+
+    The tap of this repository's project is editable, and Meltano never caches such a tap's catalog.
+
+    Args:
+        factory: Makes the folders. Meltano and the wheel are made once in each process of pytest.
+    """
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self.folder = factory.mktemp("project")
+        self._home = factory.mktemp("home")
+        environment = factory.getbasetemp() / "meltano"
+        wheels = factory.getbasetemp() / "wheels"
+        self.programs = programs(environment)
+        if not wheels.exists():
+            install(environment, "meltano")
+            pip = [str(self.programs / "python"), "-m", "pip"]
+            build = [*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), str(ROOT)]
+            subprocess.run(build, check=True)  # noqa: S603  # this project
+        (self._wheel,) = wheels.iterdir()
+        self.project = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
+        self.extractor["pip_url"] = str(self._wheel)
+
+    @property
+    def extractor(self) -> dict[str, Any]:
+        """The extractor in `project`."""
+        extractor: dict[str, Any] = self.project["plugins"]["extractors"][0]
+        return extractor
+
+    def write(self) -> None:
+        """Write `project` into the project's file."""
+        text = yaml.safe_dump(self.project, allow_unicode=True, sort_keys=False)
+        (self.folder / "meltano.yml").write_text(text, encoding="utf-8")
+
+    def read(self) -> None:
+        """Let `project` be what the project's file says, where commands of Meltano changed it."""
+        self.project = yaml.safe_load((self.folder / "meltano.yml").read_text(encoding="utf-8"))
+
+    def __call__(self, *arguments: str, **variables: str) -> Run:
+        """Run it to its end.
+
+        Args:
+            arguments: Its arguments.
+            variables: Further environment variables.
+        """
+        process = subprocess.run(  # noqa: S603  # Meltano
+            [self.programs / "meltano", *arguments],
+            cwd=self.folder,
+            env=own_environment(HOME=str(self._home), NO_COLOR="1", **variables),
+            capture_output=True,
+            check=False,
+            timeout=300,
+        )
+        run = Run(process.returncode, process.stdout, process.stderr.decode())
+        assert run.status == 0, run.log
+        return run
+
+    def load(self, *arguments: str, **variables: str) -> tuple[dict[str, list[Record]], str]:
+        """Run `meltano run`, and return what `target-jsonl` got, by stream, and the log."""
+        output = self.folder / "output"
+        output.mkdir(exist_ok=True)
+        for old in output.iterdir():
+            old.unlink()
+        run = self("run", *arguments, **variables)
+        found: dict[str, list[Record]] = {}
+        for path in output.iterdir():
+            lines = path.read_text(encoding="utf-8").splitlines()
+            found.setdefault(path.name.split("-")[0], []).extend(map(json.loads, lines))
+        return found, run.log
 
 
 def select(catalog: dict[str, Any], *streams: str) -> dict[str, Any]:
@@ -124,6 +222,12 @@ def select(catalog: dict[str, Any], *streams: str) -> dict[str, Any]:
             if not entry["breadcrumb"]:
                 entry["metadata"]["selected"] = stream["tap_stream_id"] in streams
     return catalog
+
+
+def stream_of(catalog: dict[str, Any], name: str) -> dict[str, Any]:
+    """The entry of a stream, to be changed in place."""
+    found: dict[str, Any] = next(s for s in catalog["streams"] if s["tap_stream_id"] == name)
+    return found
 
 
 def values(record: Record) -> Record:
@@ -138,3 +242,33 @@ def conformed(customers: list[Record]) -> list[Record]:
         {name: None if name in empty and value == "" else value for name, value in record.items()}
         for record in customers
     ]
+
+
+def in_columns(records: list[Record], properties: Mapping[str, Any]) -> list[Record]:
+    """Records of Cube as columns hold them: by the documented conversions, and nothing else."""
+    return [
+        {name: _in_column(value, properties[name]) for name, value in record.items()}
+        for record in records
+    ]
+
+
+def _in_column(value: Any, schema: Mapping[str, Any]) -> Any:
+    kind = schema.get("format") or next(type_ for type_ in schema["type"] if type_ != "null")
+    if kind == "string":
+        return value if value is None or isinstance(value, str) else json.dumps(value)
+    if value == "":
+        return None
+    return re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", value) if kind == "date-time" else value
+
+
+# The tap on a day of the past. Then 2024-05-18 is the last day that is over everywhere on Earth
+ON_A_DAY = """
+from datetime import datetime, timezone
+from tap_cube.calls import DatedStream
+from tap_cube.__main__ import main
+from tap_cube.tap import TapCube
+now = datetime(2024, 5, 20, 8, tzinfo=timezone.utc)
+TapCube.started_at = property(lambda _: now, lambda *_: None)
+{}
+main()
+"""

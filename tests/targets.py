@@ -1,4 +1,4 @@
-"""Real Singer targets, as `meltano.yml` names them, each installed into an environment of its own.
+"""Real Singer targets, each installed into an environment of its own.
 
 They would not get along with the project's own dependencies, nor with each other's.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import venv
 from dataclasses import dataclass
@@ -32,7 +33,10 @@ from psycopg.rows import dict_row
 
 with get_server(sys.argv[1], cleanup_mode="delete") as server:
     print(json.dumps(server.get_uri()), flush=True)
-    with psycopg.connect(server.get_uri(), autocommit=True, row_factory=dict_row) as connection:
+    with psycopg.connect(
+        # No plan is kept: a table may be another one the next time
+        server.get_uri(), autocommit=True, prepare_threshold=None, row_factory=dict_row
+    ) as connection:
         for line in sys.stdin:
             cursor = connection.execute(json.loads(line))
             rows = cursor.fetchall() if cursor.description else []
@@ -66,23 +70,30 @@ class Load:
         return self
 
 
+def loader(name: str) -> dict[str, Any]:
+    """What `meltano.yml` says of a loader; empty if it does not have it."""
+    project = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
+    return next((one for one in project["plugins"]["loaders"] if one["name"] == name), {})
+
+
 class Target:
-    """A loader of `meltano.yml`, with the configuration that it has there.
+    """A target, with the configuration that it has in `meltano.yml`, if it is there.
 
     Args:
         name: Its name.
         folder: Where it gets its environment, and its configuration is put.
         more: Further packages for the same environment.
+        requirement: What to install in place of what `meltano.yml` says.
     """
 
-    def __init__(self, name: str, folder: Path, *more: str) -> None:
-        project = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
-        (loader,) = (one for one in project["plugins"]["loaders"] if one["name"] == name)
+    def __init__(self, name: str, folder: Path, *more: str, requirement: str = "") -> None:
+        declared = loader(name)
         self.environment = folder / name
         self._config = folder / f"{name}.json"
-        self._defaults = loader["config"]
-        self._program = programs(self.environment) / loader["executable"]
-        install(self.environment, loader["pip_url"], *more)
+        self._defaults = declared.get("config", {})
+        self._program = programs(self.environment) / name
+        # Meltano splits it so, too
+        install(self.environment, *shlex.split(requirement or declared["pip_url"]), *more)
 
     def __call__(self, config: Mapping[str, Any], messages: bytes) -> Load:
         """Load the messages of a tap, as it does when the tap writes them into a pipe."""

@@ -111,7 +111,8 @@ def test_a_failing_crm_does_not_stop_the_others(tap: Tap, sandbox: Sandbox) -> N
     config = {"api_url": sandbox.url, "auth_token": sandbox.token, "crms": [missing, B2B]}
     run = tap(config)
     assert run.status == 1
-    assert "CRM 9/B2B, custom" in run.last_line
+    assert "CRM 9/B2B, c" in run.last_line
+    assert "check the setting `crms`" in run.last_line
     assert [values(r) for r in run.records("customers")] == conformed(
         sandbox.crms[2, "B2B"].customers()
     )

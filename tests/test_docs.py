@@ -7,10 +7,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+
+if TYPE_CHECKING:
+    from tap_cube.sandbox import Sandbox
+    from tests.support import Tap
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -71,6 +75,26 @@ def test_each_group_of_settings_is_enough() -> None:
     credentials = [["auth_token"], ["username", "password"], ["basic_auth"]]
     groups = [[*origin, *way] for origin in origins for way in credentials]
     assert sorted(extractor["settings_group_validation"]) == sorted(groups)
+
+
+def test_the_excerpt_of_a_catalog(tap: Tap, sandbox: Sandbox) -> None:
+    block = README.partition("<!-- catalog -->\n```json\n")[2].partition("```")[0]
+    shown = json.loads(block)
+    catalog = tap.discover({"api_url": sandbox.url, "auth_token": sandbox.token})
+    (found,) = (s for s in catalog["streams"] if s["tap_stream_id"] == shown["tap_stream_id"])
+    properties = shown.pop("schema")["properties"]
+    assert shown.items() <= found.items()
+    assert properties.items() <= found["schema"]["properties"].items()
+
+
+def test_each_stream_is_in_the_table(tap: Tap, sandbox: Sandbox) -> None:
+    catalog = tap.discover({"api_url": sandbox.url, "auth_token": sandbox.token})
+    table = README.partition("## Streams")[2].partition("###")[0]
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (full table|incremental)[^|]*\|$", table, re.MULTILINE)
+    methods = {"full table": "FULL_TABLE", "incremental": "INCREMENTAL"}
+    assert {name: methods[method] for name, method in rows} == {
+        stream["tap_stream_id"]: stream["replication_method"] for stream in catalog["streams"]
+    }
 
 
 def test_the_table_of_settings(about: dict[str, Any]) -> None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_cube.sandbox import Sandbox
 from tests.support import conformed, select, values
 
 if TYPE_CHECKING:
-    from tap_cube.sandbox import Sandbox
     from tests.support import Tap
 
 NEW = {"first_new": "a", "second_new": 5, "third_new": {"x": 1}}
@@ -45,6 +45,25 @@ def test_by_default_they_all_arrive(
     assert set(NEW) <= set(run.properties("customers"))
     expected = conformed(sandbox.crms[2, "B2B"].customers())
     assert [values(record) for record in run.records("customers")] == expected
+
+
+def test_a_column_that_gets_wider_converts_the_rest_of_the_page(
+    tap: Tap, sandbox: Sandbox, config: dict[str, Any]
+) -> None:
+    """Values that the narrow column held plainly are no longer plain in the wide one."""
+    crm = sandbox.crms[2, "B2B"]
+    ids = [customer["id"] for customer in crm.customers()]
+    for id_ in ids:
+        crm.update(id_, visits=1, keen=True)
+    catalog = select(tap.discover(config), "customers")
+    crm.update(ids[3], visits="two", keen=0)
+    run = tap(config, catalog=catalog).check()
+    found = run.records("customers")
+    assert [(r["visits"], r["keen"]) for r in found[2:5]] == [
+        ("1", "true"),
+        ("two", "0"),
+        ("1", "true"),
+    ]
 
 
 def test_discard_leaves_them_out_with_a_warning_each(
@@ -120,3 +139,16 @@ def test_a_pin_of_an_unknown_type_is_named(tap: Tap, config: dict[str, Any]) -> 
     run = tap({**config, "field_types": [{"field": "x", "type": "text"}]})
     assert run.status == 1
     assert "`field_types[0].type` must be one of string or integer or" in run.last_line
+
+
+def test_a_field_of_a_crm_that_joined_is_what_discovery_would_have_found(tap: Tap) -> None:
+    """Else a table made from an old catalog would not fit the next one."""
+    with Sandbox(customers=60, shape="prefixed") as cube:
+        config = {"api_url": cube.url, "auth_token": cube.token}
+        old = {**config, "crms": [{"data_owner_id": 1, "crm_type": "B2B"}]}
+        catalog = select(tap.discover(old), "customers")
+        evolved = tap(config, catalog=catalog).check().properties("customers")
+        found = tap(config).check().properties("customers")
+    assert "crm__custom_info__64" not in str(catalog)
+    assert evolved["crm__custom_info__64"] == found["crm__custom_info__64"]
+    assert all(found[name] == schema for name, schema in evolved.items())

@@ -86,7 +86,7 @@ class Server:
         return answer(page, link)
 
 
-def answer(page: Page, link: ParseResult | None) -> CubeResponse:
+def answer(page: Page[Any], link: ParseResult | None) -> CubeResponse:
     response = CubeResponse()
     response.body = page
     response.request = requests.PreparedRequest()

@@ -29,7 +29,7 @@ PAGE_SIZE = 10
 
 @pytest.fixture(scope="module")
 def cube() -> Iterator[Sandbox]:
-    with Sandbox(customers=PAGES * PAGE_SIZE, page_size=PAGE_SIZE, latency=0.01) as running:
+    with Sandbox(customers=PAGES * PAGE_SIZE, page_size=PAGE_SIZE, latency=0.02) as running:
         yield running
 
 

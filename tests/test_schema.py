@@ -52,6 +52,8 @@ WIDER: dict[str, tuple[str, Any, str | None]] = {
     "a time": ("date-time", "2020-02-12T10:27:06.477Z", None),
     "a time without a zone": ("date-time", "2020-02-12T10:27:06", "string"),
     "no time": ("date-time", "2020-02-12T25:27:06Z", "string"),
+    "a day of 24 hours": ("date-time", "2020-02-12T24:00:00Z", "string"),
+    "an hour of 75 minutes": ("date-time", "2020-02-12T10:27:06+01:75", "string"),
     "an object": ("object", {"a": 1}, None),
     "an array in an object": ("object", [1], "string"),
 }

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.exceptions import ConfigurationError
 
-from tap_cube import settings
+from tap_cube.config import origin, validate
+from tap_cube.settings import SETTINGS
 from tap_cube.tap import TapCube
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tap_cube.sandbox import Sandbox
     from tests.support import Tap
 
 GOOD: dict[str, Any] = {"account": "acme", "auth_token": "t0ken"}
 SECRET = "s3cr3t"  # noqa: S105
+BATCHES = {"encoding": {"format": "jsonl"}, "storage": {"root": "file:///tmp/cube"}}
 
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({}, "Neither of the settings `account` and `api_url` is set"),
@@ -65,7 +68,20 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "no tries": ({**GOOD, "max_tries": 0}, "`max_tries` must be 1 or more"),
     "no time": ({**GOOD, "request_timeout": 0}, "`request_timeout` must be more than 0"),
     "a word as a number": ({**GOOD, "request_timeout": "long"}, "`request_timeout` must be of"),
+    "a pair that is no base64": (
+        {"account": "acme", "basic_auth": f"me:{SECRET}"},
+        "`basic_auth` must be the base64 of user:password",
+    ),
+    "a start that is no date": (
+        {**GOOD, "start_date": f"{SECRET}"},
+        "`start_date` must be a date such as 2024-01-31",
+    ),
+    "a start ahead": ({**GOOD, "start_date": "2999-01-01"}, "`start_date` is in the future"),
     "a setting of the SDK": ({**GOOD, "flattening_max_depth": "x"}, "`flattening_max_depth` must"),
+    "batches and versions": (
+        {**GOOD, "batch_config": BATCHES, "emit_activate_version_messages": True},
+        "`batch_config` and `emit_activate_version_messages` do not go together",
+    ),
 }
 
 
@@ -75,6 +91,16 @@ def test_bad_settings_are_named(config: dict[str, Any], sentence: str) -> None:
         TapCube(config=dict(config))
     assert SECRET not in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_parquet_without_pyarrow_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    parquet = {**BATCHES, "encoding": {"format": "parquet", "compression": "gzip"}}
+    config: dict[str, Any] = {**GOOD, "batch_config": parquet}
+    monkeypatch.setattr("tap_cube.config.find_spec", lambda _: None)
+    with pytest.raises(ConfigurationError, match=r"`batch_config.encoding.format` .*pyarrow"):
+        validate(config, SETTINGS)
+    monkeypatch.setattr("tap_cube.config.find_spec", lambda _: object())
+    validate(config, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +139,34 @@ def test_a_config_that_is_not_there(tap: Tap, tmp_path: Path) -> None:
     assert "nowhere.json: there is no such file" in run.last_line
 
 
+def test_a_slip_of_the_pen_is_pointed_out(tap: Tap, sandbox: Sandbox) -> None:
+    config = {"api_url": sandbox.url, "auth_token": sandbox.token, "start_dat": SECRET}
+    run = tap(config, "--discover")
+    assert run.status == 0
+    assert run.log.count("There is no setting `start_dat`: did you mean `start_date`?") == 1
+    assert SECRET not in run.log
+
+
+@pytest.mark.parametrize("option", ["--state", "--catalog"])
+@pytest.mark.parametrize("content", [f"{{{SECRET}", f'["{SECRET}"]', "\x00"])
+def test_a_file_that_is_none_of_its_kind(
+    tap: Tap, tmp_path: Path, option: str, content: str
+) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text(content)
+    run = tap(GOOD, option, str(path))
+    assert (run.status, run.stdout) == (1, b"")
+    assert f"{option} {path}: this is no " in run.last_line
+    assert SECRET not in run.log
+
+
+def test_an_empty_state_is_that_of_a_first_run(tap: Tap, sandbox: Sandbox, tmp_path: Path) -> None:
+    """`tail -n 1` of nothing leaves such a file."""
+    (path := tmp_path / "state.json").touch()
+    config = {"api_url": sandbox.url, "auth_token": sandbox.token}
+    assert len(tap(config, "--state", str(path)).check().records("campaigns")) == 5
+
+
 @pytest.mark.parametrize(
     ("api_url", "expected"),
     [
@@ -125,17 +179,17 @@ def test_a_config_that_is_not_there(tap: Tap, tmp_path: Path) -> None:
 )
 def test_origins(api_url: str, expected: str) -> None:
     config = {"api_url": api_url, "auth_token": "t"}
-    settings.validate(config, settings.SETTINGS)
-    assert settings.origin(config) == expected
+    validate(config, SETTINGS)
+    assert origin(config) == expected
 
 
 def test_an_account_is_a_subdomain() -> None:
-    assert settings.origin(GOOD) == "https://acme.headshed.com"
+    assert origin(GOOD) == "https://acme.headshed.com"
 
 
 def test_defaults_are_filled_in() -> None:
     config = dict(GOOD)
-    settings.validate(config, settings.SETTINGS)
+    validate(config, SETTINGS)
     assert config["request_timeout"] == 60
     assert config["max_tries"] == 6
 
@@ -174,6 +228,6 @@ def test_a_bad_variable_is_named(
 def test_the_environment_can_hold_every_type() -> None:
     """Numbers with a fraction, arrays as JSON, and what is set but blank."""
     config = {**GOOD, "request_timeout": "2.5", "requests_per_second": "", "password": None}
-    settings.validate(config, settings.SETTINGS)
+    validate(config, SETTINGS)
     assert config["request_timeout"] == 2.5
     assert "password" not in config
