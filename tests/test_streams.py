@@ -194,7 +194,10 @@ def test_anonymised_customers_are_left_out_of_the_list_with_their_number(
     run = tap(settings(prefixed, crms=B2B, emit_activate_version_messages=True)).check()
     names = [record["crm__standard_info__name"] for record in run.records("customers")]
     assert names == [row["crm__standard_info__name"] for row in expected]
-    warnings = [line for line in run.log.splitlines() if "WARNING" in line]
+    # On Python 3.10 one of Python's own says that the SDK will soon no longer support it
+    warnings = [
+        line for line in run.log.splitlines() if "WARNING" in line and "py.warnings" not in line
+    ]
     assert len(warnings) == 1
     assert "CRM 2/B2B, customers: 4 customers have no `crm__customer_id`" in warnings[0]
     assert run.of_type("ACTIVATE_VERSION", "customers"), "nobody else is missing"
