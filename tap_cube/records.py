@@ -16,7 +16,7 @@ from tap_cube.compat import override
 from tap_cube.errors import CredentialsRefusedError
 from tap_cube.meter import Meter
 from tap_cube.progress import Progress
-from tap_cube.rows import RowType
+from tap_cube.rows import RowType, suits
 from tap_cube.table import CubeTable
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class CubeStream(CubeTable):
         fields = next(iter(records), {}).keys()
         order = [name for name in fields if name not in (context or {})]
         misfits = self.admit(records, context)
-        if self.as_rows and not self.renames:
+        if self.as_rows and not self.renames and suits(self.columns.kinds):
             self._expect_rows(order, misfits, context)
         return records
 

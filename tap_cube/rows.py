@@ -7,6 +7,7 @@ into dicts, and takes the way that can cope with anything.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -31,6 +32,10 @@ _STRICT: dict[str, Any] = {
 }
 
 
+# What JSON escapes in a name
+_ESCAPED = re.compile(r'["\\\x00-\x1f]')
+
+
 class Row(msgspec.Struct):
     """A record, of which each field is an attribute. Fields that it lacks are `UNSET`."""
 
@@ -41,6 +46,11 @@ class Row(msgspec.Struct):
         """The record as JSON has it."""
         pairs = ((field, getattr(self, name)) for field, name in self.attributes.items())
         return {field: value for field, value in pairs if value is not UNSET}
+
+
+def suits(names: Iterable[str]) -> bool:
+    """Whether rows can have columns of these names: msgspec does not escape what JSON must."""
+    return not any(map(_ESCAPED.search, names))
 
 
 class RowType:

@@ -255,3 +255,20 @@ ODD = ("", "_" * 200, "9" * 80, "é" * 64, "\u0000", "a" * 62 + "_b", "  ", "_1"
 @pytest.mark.parametrize("text", sorted({*NASTY, *ODD}))
 def test_snake_case_is_a_name_in_every_database(text: str) -> None:
     assert re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", snake_case(text))
+
+
+@pytest.mark.parametrize(
+    "field", ['Skjerm 27"', "C:\\mappe", "a\tb", "a\nb", "\x1f", "\x7f", "", "__class__", "f0"]
+)
+def test_any_name_is_read_like_any_other(tap: Tap, sandbox: Sandbox, field: str) -> None:
+    crm = sandbox.crms[2, "B2B"]
+    for position, customer in enumerate(crm.customers()):
+        crm.update(customer["id"], **{field: f"value {position}"})
+    sandbox.page_size = 10
+    config = {
+        "api_url": sandbox.url,
+        "auth_token": sandbox.token,
+        "crms": [{"data_owner_id": 2, "crm_type": "B2B"}],
+    }
+    found = tap(config).check().records("customers")
+    assert [record[field] for record in found] == [f"value {n}" for n in range(60)]
