@@ -1,0 +1,1 @@
+"""Cube's HTTP API, without Singer."""
