@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_cube.sandbox.answers import page, problem
+from tap_cube.sandbox.responses import error, page
 from tests.support import Record, Run, Tap, conformed, select
 from tests.targets import Load, Postgres, Target
 
@@ -129,7 +129,7 @@ def last_crm_fails(pipeline: Pipeline) -> Run:
 
 def a_page_is_not_there(pipeline: Pipeline) -> Run:
     def broken(rows: list[bytes], number: str, *others: Any) -> Any:
-        return problem(404, "Invalid page.") if number == "10" else page(rows, number, *others)
+        return error(404, "Invalid page.") if number == "10" else page(rows, number, *others)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tap_cube.sandbox.app.page", broken)

@@ -1,4 +1,4 @@
-"""A stand-in for Cube: a real HTTP server with invented Norwegian customers."""
+"""A stand-in for Cube: an HTTP server on a loopback port, with invented Norwegian customers."""
 
 from tap_cube.sandbox.faults import Fault, Faults
 from tap_cube.sandbox.server import Sandbox

@@ -1,4 +1,4 @@
-"""The command line: `cube-sandbox serve` and `cube-sandbox exec`."""
+"""The command `cube-sandbox`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tap_cube.sandbox.child import run
-from tap_cube.sandbox.cube import PASSWORD, TOKEN, USERNAME
-from tap_cube.sandbox.faults import Fault, Faults
+from tap_cube.sandbox.account import PASSWORD, TOKEN, USERNAME
+from tap_cube.sandbox.faults import HELP, Fault, Faults
+from tap_cube.sandbox.process import run
 from tap_cube.sandbox.server import Sandbox
 from tap_cube.sandbox.shapes import KEYS
 
@@ -27,76 +27,56 @@ _CONFLICTING = {
     "TAP_CUBE_USERNAME",
 }
 
-_FAULTS = """What --fault can do to a request:
-
-\b
-  503         answers with that status, any from 200 to 599
-  503=2       and with `Retry-After: 2`
-  503=date+2  and with `Retry-After`, as the time in 2 seconds
-  reset       resets the connection without an answer
-  cut         closes the connection half-way through the answer
-  slow=3      answers after 3 seconds (slow: after 5)
-  html        answers with an HTML page and status 200
-  self-link   a page's next link is the page itself
-  cycle=2     a page's next link leads back to page 2 (cycle: to page 1)
-  empty       an empty page comes before the one that was asked for
-
-:SHARE is the share of requests that it is done to, from 0 to 1; without it, to all. For example:
---fault 503:0.1 --fault reset:0.05 --fault 429=2:0.1 --fault slow=3:0.02
-"""
-
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
 
 def _options(port: int, port_help: str) -> Callable[[Command], Command]:
-    """The options of both commands, which are the arguments of `Sandbox`."""
+    """Return a decorator that adds the options of both commands, the arguments of `Sandbox`."""
     count = click.IntRange(min=0)
     options = [
         click.option("--host", default="127.0.0.1", help="A loopback address."),
         click.option("--port", default=port, type=click.IntRange(0, 65535), help=port_help),
+        click.option("--customers", default=5000, type=count, help="Customers in the CRM 2/B2B."),
         click.option(
-            "--customers", default=5000, type=count, help="Customers in data owner 2's B2B."
+            "--page-size", default=50, type=click.IntRange(min=1), help="Records per page."
         ),
-        click.option("--page-size", default=50, type=click.IntRange(min=1), help="Records a page."),
         click.option(
             "--shape",
             default="flat",
             type=click.Choice(list(KEYS)),
-            help="How customers are written and where they are listed: flat records such as "
-            "`id` and `name`, at data_owners/2/crm/B2B/customers/; or prefixed ones such as "
-            "`crm__customer_id`, at data_owners/2/B2B/customers/.",
+            help="The shape of customer records and the URL of their list: flat (`id`, `name`) at "
+            "data_owners/2/crm/B2B/customers/, or prefixed (`crm__customer_id`) at "
+            "data_owners/2/B2B/customers/.",
         ),
         click.option(
             "--outcomes",
             type=count,
-            help="Call outcomes in data owner 2's B2B, over the 60 days to today, and a fifth as "
-            "many product registrations.  [default: as many as customers, at most 600]",
+            help="Call outcomes in the CRM 2/B2B within the last 60 days, and a fifth as many "
+            "product registrations.  [default: as many as customers, at most 600]",
         ),
         click.option(
             "--latency",
             default=0.0,
             type=click.FloatRange(min=0),
-            help="Seconds before each answer.",
+            help="Seconds before each response.",
         ),
-        click.option(
-            "--seed", default=0, help="Decides all that is random, such as the customers."
-        ),
-        click.option("--token", default=TOKEN, help="For `Authorization: Token`."),
-        click.option("--username", default=USERNAME, help="For `Authorization: Basic`."),
-        click.option("--password", default=PASSWORD, help="For `Authorization: Basic`."),
+        click.option("--seed", default=0, help="Determines all random choices."),
+        click.option("--token", default=TOKEN, help="The token for `Authorization: Token`."),
+        click.option("--username", default=USERNAME, help="The user for `Authorization: Basic`."),
+        click.option("--password", default=PASSWORD, help="The password of that user."),
         click.option(
             "--fault",
             "faults",
             multiple=True,
             metavar="KIND[=VALUE][:SHARE]",
-            help="Makes requests go wrong; can be repeated. The kinds are listed below.",
+            help="Lets requests fail; can be repeated. The kinds are listed below.",
         ),
         click.option(
             "--restless",
             default=0.0,
             type=click.FloatRange(0, 1),
             metavar="SHARE",
-            help="Share of the requests for a customer list before which a customer is deleted, "
+            help="Share of the responses with a customer list before which a customer is deleted, "
             "added, changed, or gets a new field.",
         ),
     ]
@@ -111,7 +91,7 @@ def _options(port: int, port_help: str) -> Callable[[Command], Command]:
 
 @contextmanager
 def _started(faults: tuple[str, ...], seed: int, options: dict[str, Any]) -> Iterator[Sandbox]:
-    """The running stand-in; what keeps it from starting becomes one line."""
+    """Run the sandbox. An error at the start becomes one line."""
     with ExitStack() as stack:
         try:
             planned = Faults(*map(Fault.parse, faults), seed=seed) if faults else None
@@ -126,8 +106,8 @@ def main() -> None:
     """A stand-in for the CRM Cube, with invented Norwegian customers."""
 
 
-@main.command(epilog=_FAULTS)
-@_options(port=8765, port_help="0 takes a free one.")
+@main.command(epilog=HELP)
+@_options(port=8765, port_help="0 picks a free one.")
 def serve(*, faults: tuple[str, ...], seed: int, **options: Any) -> None:
     """Serve until SIGINT (Ctrl-C) or SIGTERM."""
     stop = Event()
@@ -142,16 +122,16 @@ def serve(*, faults: tuple[str, ...], seed: int, **options: Any) -> None:
         stop.wait()
 
 
-@main.command(name="exec", epilog=_FAULTS, context_settings={"allow_interspersed_args": False})
-@_options(port=0, port_help="0 takes a free one.")
+@main.command(name="exec", epilog=HELP, context_settings={"allow_interspersed_args": False})
+@_options(port=0, port_help="0 picks a free one.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def execute(
     command: tuple[str, ...], *, faults: tuple[str, ...], seed: int, **options: Any
 ) -> None:
-    """Run COMMAND beside the stand-in, and end with its exit status.
+    """Start a sandbox, run COMMAND, and exit with its status.
 
-    COMMAND finds TAP_CUBE_API_URL and TAP_CUBE_AUTH_TOKEN in its environment, and no other setting
-    of the account or the credentials. Put `--` before it.
+    The environment of COMMAND contains TAP_CUBE_API_URL and TAP_CUBE_AUTH_TOKEN, and no other
+    setting for the account or the credentials. Put `--` before COMMAND.
     """
     environment = {name: value for name, value in os.environ.items() if name not in _CONFLICTING}
     with _started(faults, seed, options) as sandbox:

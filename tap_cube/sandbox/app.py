@@ -1,4 +1,4 @@
-"""Cube's REST API, as far as it is documented, over what a `Cube` holds."""
+"""The ASGI application: Cube's REST API, as far as it is documented."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from starlette.middleware import Middleware
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 
-from tap_cube.sandbox.answers import json, page, problem
-from tap_cube.sandbox.coding import encode
-from tap_cube.sandbox.gate import Gate
-from tap_cube.sandbox.journal import Journal
-from tap_cube.sandbox.mishaps import Mishaps
+from tap_cube.sandbox.fault_injection import FaultInjection
+from tap_cube.sandbox.json_codec import encode
+from tap_cube.sandbox.middleware import Authentication, Latency, RequestLog
+from tap_cube.sandbox.responses import error, json, page
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from tap_cube.sandbox.cube import Crm, Cube
-    from tap_cube.sandbox.events import Days
+    from tap_cube.sandbox.account import Account
+    from tap_cube.sandbox.crm import Crm
 
 _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)", re.ASCII)
+_MIDDLEWARE = (RequestLog, Latency, Authentication, FaultInjection)
 
 
-def create_app(cube: Cube) -> Starlette:
-    """The ASGI application that answers in Cube's place."""
-    api = _Api(cube)
+def create_app(account: Account) -> Starlette:
+    """Return the application that serves this account."""
+    api = _Api(account)
     owner = "/data_owners/{owner:int}"
     crm = owner + "/crm/{crm_type}"
-    customers = (crm if cube.shape == "flat" else owner + "/{crm_type}") + "/customers"
+    customers = (crm if account.shape == "flat" else owner + "/{crm_type}") + "/customers"
     lists = {
         customers: api.customers,
         crm + "/call_outcomes": api.call_outcomes,
@@ -42,8 +42,8 @@ def create_app(cube: Cube) -> Starlette:
         owner + "/{crm_type}/crm_custom_fields": api.custom_fields,
     }
     routes = [
-        *(Route(path + "/", answer) for path, answer in lists.items()),
-        *(Route(path, _to_slash) for path in lists),
+        *(Route(path + "/", endpoint) for path, endpoint in lists.items()),
+        *(Route(path, _add_slash) for path in lists),
         Route(customers + "/{key}", api.customer),
         Route(customers + "/{key}/", api.customer),
         Route("/campaigns", api.campaigns),
@@ -51,11 +51,7 @@ def create_app(cube: Cube) -> Starlette:
     ]
     app = Starlette(
         routes=[Mount("/api/v1", routes=routes)],
-        middleware=[
-            Middleware(Journal, cube=cube),
-            Middleware(Gate, cube=cube),
-            Middleware(Mishaps, cube=cube),
-        ],
+        middleware=[Middleware(layer, account=account) for layer in _MIDDLEWARE],
         exception_handlers={400: _bad_request, 404: _not_found, 405: _not_allowed},
     )
     app.router.redirect_slashes = False
@@ -65,20 +61,14 @@ def create_app(cube: Cube) -> Starlette:
 class _Api:
     """The endpoints."""
 
-    def __init__(self, cube: Cube) -> None:
-        self._cube = cube
+    def __init__(self, account: Account) -> None:
+        self._account = account
 
     async def customers(self, request: Request) -> Response:
-        return self._page(request, self._crm(request).rows())
-
-    async def call_outcomes(self, request: Request) -> Response:
-        return self._dated_page(request, self._crm(request).outcome_days)
-
-    async def product_registrations(self, request: Request) -> Response:
-        return self._dated_page(request, self._crm(request).registration_days)
-
-    async def statuses(self, request: Request) -> Response:
-        return self._page(request, self._crm(request).status_rows())
+        crm = self._crm(request)
+        if self._account.random_changes is not None:
+            self._account.random_changes.maybe_change(crm)
+        return self._page(request, crm.rows())
 
     async def customer(self, request: Request) -> Response:
         row = self._crm(request).row(request.path_params["key"])
@@ -86,30 +76,40 @@ class _Api:
             raise HTTPException(404)
         return json(row)
 
+    async def call_outcomes(self, request: Request) -> Response:
+        rows = self._crm(request).call_outcome_rows(*self._days(request))
+        return self._page(request, rows)
+
+    async def product_registrations(self, request: Request) -> Response:
+        rows = self._crm(request).product_registration_rows(*self._days(request))
+        return self._page(request, rows)
+
+    async def statuses(self, request: Request) -> Response:
+        return self._page(request, self._crm(request).status_rows())
+
     async def custom_fields(self, request: Request) -> Response:
         return json(encode(self._crm(request).definitions))
 
     async def campaigns(self, request: Request) -> Response:
         inactive = request.query_params.get("include_inactive_campaigns") == "True"
-        shown = [
+        listed = [
             campaign
-            for campaign in self._cube.campaigns.copy()
+            for campaign in self._account.campaigns.copy()
             if inactive or campaign.get("campaign__is_active") is not False
         ]
-        return json(encode(shown))
+        return json(encode(listed))
 
     def _page(self, request: Request, rows: list[bytes]) -> Response:
         number = request.query_params.get("page", "")
-        return page(rows, number, self._cube.page_size, request.url)
+        return page(rows, number, self._account.page_size, request.url)
 
-    def _dated_page(self, request: Request, days: Days) -> Response:
-        first, last = self._date(request, "from_date"), self._date(request, "to_date")
-        return self._page(request, days.rows(first, last))
+    def _days(self, request: Request) -> tuple[date, date]:
+        return self._day(request, "from_date"), self._day(request, "to_date")
 
-    def _date(self, request: Request, name: str) -> date:
+    def _day(self, request: Request, name: str) -> date:
         text = request.query_params.get(name)
         if text is None:
-            return self._cube.today
+            return self._account.today
         digits = _DATE.fullmatch(text)
         with suppress(ValueError):
             if digits:
@@ -119,23 +119,22 @@ class _Api:
     def _crm(self, request: Request) -> Crm:
         owner, crm_type = request.path_params["owner"], request.path_params["crm_type"]
         try:
-            return self._cube.crms[owner, crm_type]
+            return self._account.crms[owner, crm_type]
         except KeyError:
             raise HTTPException(404) from None
 
 
-async def _to_slash(request: Request) -> Response:
+async def _add_slash(request: Request) -> Response:
     return RedirectResponse(request.url.replace(path=request.url.path + "/"), 301)
 
 
 async def _not_found(_request: Request, _error: Exception) -> Response:
-    return problem(404, "Not found.")
+    return error(404, "Not found.")
 
 
-async def _bad_request(_request: Request, error: Exception) -> Response:
-    return problem(400, error.detail if isinstance(error, HTTPException) else "Bad request.")
+async def _bad_request(_request: Request, problem: Exception) -> Response:
+    return error(400, problem.detail if isinstance(problem, HTTPException) else "Bad request.")
 
 
 async def _not_allowed(request: Request, _error: Exception) -> Response:
-    allowed = {"Allow": "GET, HEAD"}
-    return problem(405, f'Method "{request.method}" not allowed.', allowed)
+    return error(405, f'Method "{request.method}" not allowed.', {"Allow": "GET, HEAD"})

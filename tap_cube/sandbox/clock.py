@@ -1,4 +1,4 @@
-"""Cube's time, which is Norway's."""
+"""Norwegian time, which Cube uses."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 OSLO: tzinfo | None
 try:
     OSLO = ZoneInfo("Europe/Oslo")
-except ZoneInfoNotFoundError:  # as on Windows without the package `tzdata`
-    OSLO = None  # stands for the local zone in all that follows
+except ZoneInfoNotFoundError:  # Windows without the package `tzdata`
+    OSLO = None  # means the local zone below
 
 
 def today() -> date:
-    """The current date."""
+    """Return the current date."""
     return datetime.now(OSLO).date()
 
 
 def local(when: datetime) -> datetime:
-    """The time with its zone; one that has none is taken for Norway's."""
+    """Return the time in Norway's zone. A naive time is taken as Norwegian."""
     if when.tzinfo is None and OSLO is not None:
         return when.replace(tzinfo=OSLO)
     return when.astimezone(OSLO)

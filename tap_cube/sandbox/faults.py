@@ -1,4 +1,4 @@
-"""Which requests go wrong, and how. This is the plan alone: `mishaps` carries it out."""
+"""Which requests fail, and how. `fault_injection` makes them fail."""
 
 from __future__ import annotations
 
@@ -8,17 +8,37 @@ from math import fsum
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_cube.sandbox.targets import is_list
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# In the query of the link that an empty page has: its customers come there.
-SECOND_PART = "part=2"
+# Added to the query of the link on an empty page, which leads to the page with the records.
+AFTER_EMPTY = "part=2"
+
+HELP = """Values of --fault:
+
+\b
+  503         a response with this status, from 200 to 599
+  503=2       the same with `Retry-After: 2`
+  503=date+2  the same with `Retry-After` as a date, 2 seconds from now
+  reset       a TCP reset instead of a response
+  cut         the connection is closed in the middle of the body
+  slow=3      the response is delayed by 3 seconds (slow: 5)
+  html        an HTML page with status 200
+  self-link   the next link of a page is the page itself
+  cycle=2     the next link of a page is page 2 (cycle: page 1)
+  empty       an empty page, whose next link leads to the page
+
+:SHARE is the share of requests that fail, from 0 to 1; by default, all. Example:
+--fault 503:0.1 --fault reset:0.05 --fault 429=2:0.1 --fault slow=3:0.02
+"""
+
+_LIST = re.compile(
+    r"/(customers|call_outcomes|product_registrations|callflow_customers)/(\?|$)", re.ASCII
+)
 
 
 class _Value(NamedTuple):
-    """The value of a kind: a pattern, what holds when none is given, and how it is written."""
+    """The value after `=`: its pattern, its default, and an example."""
 
     pattern: str
     default: str
@@ -34,39 +54,31 @@ _KINDS = {
     "cycle": _Value(r"[1-9]\d{0,5}", "1", "cycle=2"),
     "empty": None,
 }
-_ON_LISTS_ONLY = {"self-link", "cycle", "empty"}
+_LIST_KINDS = {"self-link", "cycle", "empty"}
 _STATUS = r"[2-5]\d\d"
 _RETRY_AFTER = _Value(r"(date\+)?\d{1,6}", "", "429=2 or 429=date+2")
 
 
 class Fault:
-    """One way in which requests go wrong.
+    """One kind of failure.
 
     Args:
-        what: The kind, in some with `=` and a value:
-            `503`: that status, any from 200 to 599, with a customer's data in the body;
-            `503=2`, `503=date+2`: and `Retry-After`, as 2 seconds or as the time in 2 seconds;
-            `reset`: the connection is reset without an answer;
-            `cut`: the connection is closed half-way through the answer's body;
-            `slow=3`: the answer comes after 3 seconds (5 if not given);
-            `html`: status 200 with an HTML page, with a customer's data in it;
-            `self-link`: a page whose next link is its own URL;
-            `cycle=2`: a page whose next link leads back to page 2 (1 if not given);
-            `empty`: a page without customers, whose next link leads to the page with them.
-            The last three befall lists only.
-        share: The share of requests that it befalls, from 0 to 1.
-        match: Befalls only requests in whose path and query this regular expression is found.
-        first: Befalls only the first so many of those; None for no end.
+        what: The kind, for some kinds with `=` and a value, as in `HELP`. The body of a status or
+            an HTML page contains a customer's data. `self-link`, `cycle` and `empty` apply to
+            lists only.
+        share: The share of requests that fail, from 0 to 1.
+        match: Restricts the fault to requests whose path and query match this regular expression.
+        first: Restricts the fault to this number of matching requests; None for all.
 
     Attributes:
         what: As given.
-        kind: What stands before `=`.
-        value: What stands behind it, or what holds when nothing does.
+        kind: The part of `what` before `=`.
+        value: The part of `what` after `=`, or its default.
         share: As given.
         first: As given.
 
     Raises:
-        ValueError: There is no such fault.
+        ValueError: `what` or `share` is invalid.
     """
 
     def __init__(
@@ -82,50 +94,50 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> Fault:
-        """The fault that `KIND[=VALUE][:SHARE]` means, as on the command line."""
+        """Return the fault that `KIND[=VALUE][:SHARE]` on the command line means."""
         what, colon, share = text.partition(":")
         try:
             number = float(share) if colon else 1.0
         except ValueError:
-            raise ValueError(f"{share!r} in {text!r} is not a share, such as 0.1") from None
+            raise ValueError(f"{share!r} in {text!r} is not a share such as 0.1") from None
         return cls(what, number)
 
     @property
-    def always_applies(self) -> bool:
-        """Whether no request is exempt from it."""
+    def is_unrestricted(self) -> bool:
+        """Whether it applies to all requests."""
         return not self._match.pattern and self.first is None
 
     def matches(self, target: str) -> bool:
-        """Whether it can befall this request."""
-        if self.kind in _ON_LISTS_ONLY and not is_list(target):
+        """Whether it applies to the request with this path and query."""
+        if self.kind in _LIST_KINDS and _LIST.search(target) is None:
             return False
-        if self.kind == "empty" and SECOND_PART in target:
+        if self.kind == "empty" and AFTER_EMPTY in target:
             return False
         return self._match.search(target) is not None
 
 
 class Faults:
-    """What goes wrong with which request. The same seed and requests give the same faults.
+    """The faults of an account. The same seed and requests result in the same failures.
 
     Args:
-        faults: Each a fault, or a mapping that gives kinds their shares. When several match a
-            request, their shares add up, and the earlier ones come first when they exceed 1.
-        seed: Decides which requests a share means.
+        faults: Faults, or mappings from kinds to shares. If several match a request, their shares
+            add up; if the sum exceeds 1, the first ones take precedence.
+        seed: Determines which requests fail.
 
     Attributes:
-        struck: How many requests each fault was chosen for, by `Fault.what`.
+        struck: The number of failed requests by `Fault.what`.
 
     Raises:
-        ValueError: There is no such fault, or shares of all requests add up to more than 1.
+        ValueError: A fault is invalid, or the shares of unrestricted faults exceed 1 in total.
     """
 
     def __init__(self, *faults: Fault | Mapping[str, float], seed: int = 0) -> None:
         self._faults = [
             fault
             for given in faults
-            for fault in ([given] if isinstance(given, Fault) else _by_share(given))
+            for fault in ([given] if isinstance(given, Fault) else _from_shares(given))
         ]
-        total = fsum(fault.share for fault in self._faults if fault.always_applies)
+        total = fsum(fault.share for fault in self._faults if fault.is_unrestricted)
         if total > 1 + 1e-9:
             raise ValueError(f"the shares of the faults add up to {total:g}, which is more than 1")
         self.struck: Counter[str] = Counter()
@@ -133,8 +145,8 @@ class Faults:
         self._random = Random(seed).random  # noqa: S311 - no secrets here
 
     def draw(self, target: str) -> Fault | None:
-        """What goes wrong with the next request, if anything does."""
-        # One draw a request, so that a fault of few requests leaves those of all others as they are
+        """Return the fault of the next request, or None."""
+        # One draw per request: faults of some requests do not change those of the others.
         chance, reached = self._random(), 0.0
         for fault in self._candidates(target):
             reached += fault.share
@@ -149,7 +161,7 @@ class Faults:
         return [f for f in matching if f.first is None or self._matched[f] <= f.first]
 
 
-def _by_share(shares: Mapping[str, float]) -> list[Fault]:
+def _from_shares(shares: Mapping[str, float]) -> list[Fault]:
     return [Fault(what, share) for what, share in shares.items()]
 
 
@@ -158,14 +170,12 @@ def _kind_and_value(what: str) -> tuple[str, str]:
     is_status = re.fullmatch(_STATUS, kind, re.ASCII) is not None
     if not is_status and kind not in _KINDS:
         kinds = ", ".join(_KINDS)
-        raise ValueError(
-            f"there is no fault {kind!r}; there are {kinds} and the status codes 200 to 599"
-        )
+        raise ValueError(f"unknown fault {kind!r}: use {kinds} or a status from 200 to 599")
     possible = _RETRY_AFTER if is_status else _KINDS[kind]
     if not equals:
         return kind, possible.default if possible else ""
     if possible is None:
-        raise ValueError(f"the fault {what!r} must be just {kind!r}: it takes no value")
+        raise ValueError(f"the fault {what!r} must be just {kind!r}, without a value")
     if not re.fullmatch(possible.pattern, value, re.ASCII):
-        raise ValueError(f"the fault {what!r} has no such value: write it as {possible.example}")
+        raise ValueError(f"the fault {what!r} has an invalid value: write it as {possible.example}")
     return kind, value

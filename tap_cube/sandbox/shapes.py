@@ -1,4 +1,4 @@
-"""The two shapes in which Cube is documented to write its customers.
+"""The two documented shapes of customer records.
 
 Flat records have fields such as `id` and `name`, and the extra fields under their labels. Prefixed
 records have `crm__customer_id`, `crm__standard_info__name`, `crm__custom_info__64`, and no `id`.
@@ -9,55 +9,55 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from tap_cube.sandbox.plans import definitions
+from tap_cube.sandbox.crm_specs import definitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tap_cube.sandbox.plans import Plan
+    from tap_cube.sandbox.crm_specs import CrmSpec
 
 Shape = Literal["flat", "prefixed"]
 
-# The field that tells a CRM's customers apart.
+# The field that identifies a customer within a CRM.
 KEYS: dict[Shape, str] = {"flat": "id", "prefixed": "crm__customer_id"}
 
 _STANDARD = ("name", "phone_1", "phone_2", "phone_3", "email")
-# Written as integers where they are not empty; all others are strings.
+# Prefixed records have these as integers or ""; flat records have strings only.
 _NUMBERS = {"active products", "Antall år"}
 
 
+def note_field(spec: CrmSpec, shape: Shape) -> str:
+    """Return a field for notes that change often."""
+    return "need_to_know" if shape == "flat" else _prefixed_names(spec)["gen info 1"]
+
+
+def to_prefixed(spec: CrmSpec, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the prefixed form of a flat list record."""
+    standard = {f"crm__standard_info__{field}": _not_null(record.get(field)) for field in _STANDARD}
+    return {
+        KEYS["prefixed"]: str(_not_null(record.get("customer_id"))),
+        **standard,
+        **prefixed_extras(spec, record, spec.listed),
+    }
+
+
+def prefixed_extras(
+    spec: CrmSpec, record: Mapping[str, Any], labels: Iterable[str]
+) -> dict[str, Any]:
+    """Return the prefixed form of the extra fields of a flat record."""
+    names = _prefixed_names(spec)
+    return {names[label]: _prefixed_value(label, record.get(label)) for label in labels}
+
+
 @lru_cache(maxsize=16)
-def lookups(plan: Plan) -> Mapping[str, str]:
-    """The prefixed names of the CRM's extra fields, by label."""
-    return {field["key"]: field["lookup__id"] for field in definitions(plan)}
+def _prefixed_names(spec: CrmSpec) -> Mapping[str, str]:
+    return {field["key"]: field["lookup__id"] for field in definitions(spec)}
 
 
-def note_field(plan: Plan, shape: Shape) -> str:
-    """A field that colleagues write into."""
-    return "need_to_know" if shape == "flat" else lookups(plan)["gen info 1"]
-
-
-def standard(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The prefixed standard fields of a flat record."""
-    return {f"crm__standard_info__{field}": _filled(record.get(field)) for field in _STANDARD}
-
-
-def custom(plan: Plan, record: Mapping[str, Any], labels: Iterable[str]) -> dict[str, Any]:
-    """The prefixed extra fields of a flat record."""
-    names = lookups(plan)
-    return {names[label]: _value(label, record.get(label)) for label in labels}
-
-
-def prefixed(plan: Plan, record: Mapping[str, Any]) -> dict[str, Any]:
-    """The flat list record as a prefixed one."""
-    imported = {KEYS["prefixed"]: str(_filled(record.get("customer_id")))}
-    return imported | standard(record) | custom(plan, record, plan.listed)
-
-
-def _filled(value: object) -> object:
+def _not_null(value: object) -> object:
     return "" if value is None else value
 
 
-def _value(label: str, value: object) -> object:
+def _prefixed_value(label: str, value: object) -> object:
     is_number = label in _NUMBERS and isinstance(value, str) and value.isdecimal()
-    return int(str(value)) if is_number else _filled(value)
+    return int(str(value)) if is_number else _not_null(value)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tap_cube.sandbox.cube import TOKEN
+from tap_cube.sandbox.account import TOKEN
 from tests.benchmarks.count import count
 from tests.benchmarks.environments import environment
 from tests.benchmarks.programs import SCRIPTS, TAP

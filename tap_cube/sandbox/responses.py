@@ -1,4 +1,4 @@
-"""The forms that answers have: JSON, errors, and pages as Django REST framework numbers them."""
+"""Responses as Django REST framework sends them: JSON, errors, and numbered pages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from tap_cube.sandbox.coding import encode
+from tap_cube.sandbox.json_codec import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
 
 
 def json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer of ready-made JSON."""
+    """Return a response with this JSON."""
     return Response(body, status, headers, media_type="application/json")
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    """An error in the framework's form."""
+def error(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an error response."""
     return json(encode({"detail": detail}), status, headers)
 
 
 def page_link(url: URL, number: int) -> str:
-    """The URL of another page of the same list; the first page's has no number."""
+    """Return the URL of another page of the same list. The first page has no number."""
     first = str(url.remove_query_params("page"))
     return first if number == 1 else f"{first}{'&' if '?' in first else '?'}page={number}"
 
 
 def page(rows: list[bytes], number: str, size: int, url: URL) -> Response:
-    """One page of the rows, with links to its neighbours.
+    """Return one page of a list, with links to its neighbours.
 
     Args:
-        rows: All rows, as JSON.
-        number: The page that is asked for: a number from 1 on, `last`, or "" for the first.
-        size: Rows a page.
-        url: The page's own URL, from which the links are made.
+        rows: All records of the list, as JSON.
+        number: The requested page: a number from 1, `last`, or "" for the first.
+        size: Records per page.
+        url: The URL of the request, from which the links are made.
     """
     pages = max(1, -(-len(rows) // size))
     try:
@@ -45,7 +45,7 @@ def page(rows: list[bytes], number: str, size: int, url: URL) -> Response:
     except ValueError:
         current = 0
     if not 1 <= current <= pages:
-        return problem(404, "Invalid page.")
+        return error(404, "Invalid page.")
     following = page_link(url, current + 1) if current < pages else None
     previous = page_link(url, current - 1) if current > 1 else None
     return json(

@@ -1,4 +1,4 @@
-"""Runs a command as if it stood in this process's place."""
+"""Run a command as a child process, with its signals and its exit status."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Runs the command to its end, passing SIGINT and SIGTERM on to it.
+    """Run the command to its end and pass SIGINT and SIGTERM on to it.
 
     Returns:
-        Its exit status as a shell gives it: 128 + n when signal n ended it.
+        Its exit status as a shell reports it: 128 + n if signal n ended it.
 
     Raises:
         OSError: The command cannot be started.
@@ -32,22 +32,22 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
         else:
             child.send_signal(number)
 
-    kept = {n: signal.signal(n, forward) for n in (signal.SIGINT, signal.SIGTERM)}
+    previous = {n: signal.signal(n, forward) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
         child = subprocess.Popen(command, env=environment)  # noqa: S603 - the user's own command
         for number in early:
             child.send_signal(number)
         status = child.wait()
     finally:
-        for number, handler in kept.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
     return status if status >= 0 else 128 - status
 
 
 def _terminal_interrupts() -> bool:
-    """Whether Ctrl-C reaches the command without us: a terminal sends it to its whole foreground.
+    """Whether a terminal sends Ctrl-C to the command itself, as part of its foreground group.
 
-    Passing it on would interrupt the command twice, which many take as an order to drop everything.
+    A second SIGINT would make many commands exit without cleaning up.
     """
     try:
         with open("/dev/tty", "rb") as terminal:  # noqa: PTH123 - a device

@@ -1,4 +1,4 @@
-"""How records become JSON and come back, without a digit lost."""
+"""JSON encoding and decoding that keeps every digit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 decode = msgspec.json.Decoder(dict[str, Any]).decode
-# As `decode`, but a number with decimals keeps all of them.
+# Numbers with a fraction become `Decimal`, not `float`.
 decode_exactly = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
-# A record's values as they are written: no digit is lost when it is taken apart and joined again.
+# Values stay encoded, so that a record can be changed without touching its other values.
 split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

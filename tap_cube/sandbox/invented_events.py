@@ -1,6 +1,6 @@
-"""Invents what calls leave behind: outcomes, product registrations, and customers' statuses.
+"""Invented call outcomes, product registrations and customer statuses.
 
-Their customers are always in the prefixed shape, whatever shape the customer list has.
+They contain their customer in the prefixed shape, whatever the shape of the customer list.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from tap_cube.sandbox.clock import local
-from tap_cube.sandbox.coding import decode_exactly
-from tap_cube.sandbox.plans import campaigns
-from tap_cube.sandbox.shapes import KEYS, prefixed
+from tap_cube.sandbox.json_codec import decode_exactly
+from tap_cube.sandbox.shapes import KEYS, to_prefixed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from tap_cube.sandbox.plans import Plan
+    from tap_cube.sandbox.crm_specs import CrmSpec
     from tap_cube.sandbox.shapes import Shape
 
     Record = dict[str, Any]
@@ -61,50 +60,54 @@ _PRODUCTS = (
     ("FIBER1000", "Fiber 1000 Mbps", (799, Decimal("749.25"))),
     ("STRØM-SPOT", "Strøm til spotpris", (Decimal("0.05"), 39, 0)),
 )
-# More digits than a binary fraction can hold.
+# More digits than a float holds.
 _LONG_PRICE = Decimal("1234567890.123456789")
 
 
-class Calls:
-    """Invents events of one CRM, always the same for the same seed.
+class EventInventor:
+    """Invents the events of one CRM, which depend on the seed, the day and the customers only.
 
     Args:
-        plan: What the CRM is to look like.
+        spec: The CRM.
+        campaigns: The campaigns of the CRM.
         shape: The shape of its customer list.
-        seed: Decides all that is random.
-        today: The last day that is invented.
+        seed: Determines all random choices.
+        today: The last day with events.
     """
 
-    def __init__(self, plan: Plan, shape: Shape, *, seed: int, today: date) -> None:
-        self._plan, self._shape = plan, shape
-        rng = Random(f"{seed}/{plan.owner}/{plan.crm_type}/calls")  # noqa: S311 - no secrets here
-        self._rng, self._choice = rng, rng.choice
+    def __init__(
+        self,
+        spec: CrmSpec,
+        campaigns: Iterable[Mapping[str, Any]],
+        *,
+        shape: Shape,
+        seed: int,
+        today: date,
+    ) -> None:
+        self._spec, self._shape = spec, shape
+        self._rng = Random(f"{seed}/{spec.owner}/{spec.crm_type}/calls")  # noqa: S311 - no secrets
+        self._choice = self._rng.choice
         self._today = today
-        self._campaigns = [
-            {field: campaign[field] for field in ("campaign__name", "campaign__crm_type")}
-            | {"data_owner__name": campaign["data_owner__name"]}
-            for campaign in campaigns()
-            if campaign["data_owner__id"] == plan.owner
-            and campaign["campaign__crm_type"] == plan.crm_type
-        ]
+        fields = ("campaign__name", "campaign__crm_type", "data_owner__name")
+        self._campaigns = [{field: campaign[field] for field in fields} for campaign in campaigns]
 
     def customer(self, row: bytes) -> Record:
-        """The customer of a row of the list, as its events show it."""
+        """Return the customer of a row of the list, as its events contain it."""
         record = decode_exactly(row)
-        record = record if self._shape == "prefixed" else prefixed(self._plan, record)
+        record = record if self._shape == "prefixed" else to_prefixed(self._spec, record)
         number = str(record[KEYS["prefixed"]])
-        # The same customer has the same latest change in all its events.
+        # All events of a customer show the same last change.
         change = _CHANGES[crc32(number.encode()) % len(_CHANGES)]
         return record | dict(zip(_CHANGE_FIELDS, change, strict=True))
 
     def any_customer(self, rows: Sequence[bytes]) -> Record:
-        """One of the customers of these rows; an anonymised one when there are none."""
+        """Return a customer of these rows, or an anonymised one if there are none."""
         if rows:
             return self.customer(self._choice(rows))
-        return _anonymous(prefixed(self._plan, {}) | dict.fromkeys(_CHANGE_FIELDS, ""))
+        return _anonymous(to_prefixed(self._spec, {}) | dict.fromkeys(_CHANGE_FIELDS, ""))
 
     def outcome(self, customer: Record, when: datetime) -> Record:
-        """A call outcome of that time."""
+        """Invent a call outcome at that time."""
         kind, subtype = self._choice(_OUTCOMES)
         by, team = self._choice(_AGENTS)
         moment = local(when)
@@ -120,11 +123,11 @@ class Calls:
             f"{_REPORT}submitted_when_timestamp": f"{stamp[:-3]}{stamp[-2:]}",  # +0100
             "call_outcome__extra__Ønsket møtedag": self._choice(("", "", "mandag", "lørdag")),
             "call_outcome__extra__Nåværende leverandør": self._choice(("", "Fossekall Kraft")),
-            **self._where(),
+            **self._campaign(),
         }
 
     def registration(self, customer: Record, when: datetime) -> Record:
-        """A product registration of that time."""
+        """Invent a product registration at that time."""
         code, title, prices = self._choice(_PRODUCTS)
         return self.outcome(customer, when) | {
             "call_outcome__type": "Salg",
@@ -136,7 +139,7 @@ class Calls:
         }
 
     def status(self, customer: Record) -> Record:
-        """What has become of a customer in a campaign."""
+        """Invent the status of a customer in a campaign."""
         day = self._today - timedelta(days=self._rng.randrange(_DAYS))
         change = "callflow__last_change__"
         return {
@@ -148,13 +151,13 @@ class Calls:
             f"{change}cause": self._choice(("", "Samtale", "Import")),
             f"{change}alternative": self._choice(("", "Ønsker SMS", "Opptatt")),
             f"{change}comment": self._choice(_COMMENTS),
-            **self._where(),
+            **self._campaign(),
             **{f"product__{code}": self._choice(("", "", "1", "2")) for code, *_ in _PRODUCTS},
         }
 
     def outcomes(self, rows: Sequence[bytes], amount: int) -> Dated:
-        """So many call outcomes, spread over the days up to today; some look alike."""
-        return _with_alikes(
+        """Invent call outcomes, spread over the days up to today. Some are equal."""
+        return _with_duplicates(
             [
                 (when.date(), self.outcome(self.any_customer(rows), when))
                 for when in self._moments(amount)
@@ -162,30 +165,30 @@ class Calls:
         )
 
     def registrations(self, rows: Sequence[bytes], amount: int) -> Dated:
-        """As `outcomes`; some are of anonymised customers."""
+        """Invent product registrations, as with `outcomes`. Some customers are anonymised."""
         made = [
             (when.date(), self.registration(self.any_customer(rows), when))
             for when in self._moments(amount)
         ]
-        # Counted from the end, where there is one of each even when there are but a few.
+        # Counted from the end, so that even a few records include both.
         for _, record in made[::-20]:
             record[_PRICE] = _LONG_PRICE
         for _, record in (*made[-2::-10], *made[-15::-20]):
             record.update(_anonymous(record))
-        return _with_alikes(made)
+        return _with_duplicates(made)
 
     def _moments(self, amount: int) -> list[datetime]:
         ages = [left * _DAYS // amount for left in reversed(range(amount))]
         return [self._moment(self._today - timedelta(days=age)) for age in ages]
 
     def _moment(self, day: date) -> datetime:
-        """A time in working hours, far from those that exist twice or not at all."""
+        """Return a time in working hours, when no clock is changed."""
         hour, thousandths = divmod(self._rng.randrange(9 * 3_600_000, 21 * 3_600_000), 3_600_000)
         minute, thousandths = divmod(thousandths, 60_000)
         second, thousandths = divmod(thousandths, 1000)
         return datetime.combine(day, time(hour, minute, second, thousandths * 1000))
 
-    def _where(self) -> Record:
+    def _campaign(self) -> Record:
         return self._choice(self._campaigns) | {"segment__name": self._choice(_SEGMENTS)}
 
 
@@ -193,8 +196,8 @@ def _anonymous(record: Record) -> Record:
     return {field: "" for field in record if field.startswith("crm__")}
 
 
-def _with_alikes(made: Dated) -> Dated:
-    """Makes some of the events the same as the one before, and others but for the comment."""
+def _with_duplicates(made: Dated) -> Dated:
+    """Make some events equal to the one before, and others equal except for the comment."""
     for number in range(len(made) - 4, 0, -10):
         made[number] = made[number - 1]
     for number in range(len(made) - 7, 0, -10):

@@ -1,4 +1,4 @@
-"""Carries out the faults: answers that are wrong, late, broken off, or do not come."""
+"""Middleware that makes requests fail as `faults` determines."""
 
 from __future__ import annotations
 
@@ -13,63 +13,61 @@ import msgspec
 from starlette.datastructures import URL
 from starlette.responses import HTMLResponse, Response
 
-from tap_cube.sandbox.answers import json, page_link
-from tap_cube.sandbox.coding import encode, split
-from tap_cube.sandbox.faults import SECOND_PART
-from tap_cube.sandbox.targets import target
-from tap_cube.sandbox.wire import close, pause, reset
+from tap_cube.sandbox.asgi import close_connection, request_target, reset_connection, wait
+from tap_cube.sandbox.faults import AFTER_EMPTY
+from tap_cube.sandbox.json_codec import encode, split
+from tap_cube.sandbox.responses import json, page_link
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from tap_cube.sandbox.cube import Cube
+    from tap_cube.sandbox.account import Account
     from tap_cube.sandbox.faults import Fault
 
 _BODILESS = {204, 304}
-_SECOND_PART = SECOND_PART.encode()
 
 
-class _Rows(msgspec.Struct):
+class _Page(msgspec.Struct):
     results: list[msgspec.Raw]
 
 
-_rows = msgspec.json.Decoder(_Rows).decode
+_decode_page = msgspec.json.Decoder(_Page).decode
 
 
-class _Answer(NamedTuple):
-    """What the application itself answers."""
+class _Response(NamedTuple):
+    """The response of the application."""
 
     start: Message
     body: bytes
 
 
-class Mishaps:
-    """Lets requests pass, or does to them what Cube's `faults` draw."""
+class FaultInjection:
+    """Passes requests on, or makes them fail as `Account.faults` determines."""
 
-    def __init__(self, app: ASGIApp, cube: Cube) -> None:
+    def __init__(self, app: ASGIApp, account: Account) -> None:
         self._app = app
-        self._cube = cube
+        self._account = account
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers the request, passes it on, or ends its connection."""
-        faults = self._cube.faults
-        fault = None if faults is None else faults.draw(target(scope))
-        inner = _without_second_part(scope)
+        """Answer the request, pass it on, or end its connection."""
+        faults = self._account.faults
+        fault = None if faults is None else faults.draw(request_target(scope))
+        inner = _without_marker(scope)
         if fault is None:
             await self._app(inner, receive, send)
         elif fault.kind == "reset":
-            await reset(scope, receive)
+            await reset_connection(scope, receive)
         elif fault.kind == "slow":
-            await pause(float(fault.value), receive)
+            await wait(float(fault.value), receive)
             await self._app(inner, receive, send)
         else:
-            real = await self._ask(inner, receive)
+            real = await self._respond(inner, receive)
             if fault.kind == "cut":
                 await _cut(real, scope, receive, send)
             else:
-                await self._instead(fault, real, URL(scope=scope))(scope, receive, send)
+                await self._replacement(fault, real, URL(scope=scope))(scope, receive, send)
 
-    async def _ask(self, scope: Scope, receive: Receive) -> _Answer:
+    async def _respond(self, scope: Scope, receive: Receive) -> _Response:
         messages: list[Message] = []
 
         async def keep(message: Message) -> None:
@@ -77,9 +75,9 @@ class Mishaps:
 
         await self._app(scope, receive, keep)
         start, *parts = messages
-        return _Answer(start, b"".join(part.get("body", b"") for part in parts))
+        return _Response(start, b"".join(part.get("body", b"") for part in parts))
 
-    def _instead(self, fault: Fault, real: _Answer, url: URL) -> Response:
+    def _replacement(self, fault: Fault, real: _Response, url: URL) -> Response:
         if fault.kind == "html":
             return _web_page(self._customer(real))
         if fault.kind == "self-link":
@@ -87,39 +85,37 @@ class Mishaps:
         if fault.kind == "cycle":
             return _changed_page(real, next=page_link(url, int(fault.value)))
         if fault.kind == "empty":
-            following = f"{url}{'&' if url.query else '?'}{SECOND_PART}"
+            following = f"{url}{'&' if url.query else '?'}{AFTER_EMPTY}"
             return _changed_page(real, next=following, results=[])
         return _error(int(fault.kind), fault.value, self._customer(real))
 
-    def _customer(self, real: _Answer) -> bytes:
-        """A customer of the page that was asked for, or else just any, as JSON."""
+    def _customer(self, real: _Response) -> bytes:
+        """Return a customer of the requested page as JSON, or else any customer."""
         try:
-            found = _rows(real.body).results
+            found = _decode_page(real.body).results
         except msgspec.DecodeError:
             found = []
         if found:
             return bytes(found[0])
-        return next((row for crm in self._cube.crms.values() for row in crm.rows()[:1]), b"null")
+        return next((row for crm in self._account.crms.values() for row in crm.rows()[:1]), b"null")
 
 
-def _without_second_part(scope: Scope) -> Scope:
-    """The request as it would be had no empty page come before."""
+def _without_marker(scope: Scope) -> Scope:
+    """Return the request without the mark of a link on an empty page."""
     query: bytes = scope["query_string"]
-    if _SECOND_PART not in query:
-        return scope
-    kept = [part for part in query.split(b"&") if part != _SECOND_PART]
+    kept = [part for part in query.split(b"&") if part != AFTER_EMPTY.encode()]
     return {**scope, "query_string": b"&".join(kept)}
 
 
-async def _cut(real: _Answer, scope: Scope, receive: Receive, send: Send) -> None:
+async def _cut(real: _Response, scope: Scope, receive: Receive, send: Send) -> None:
     await send(real.start)
     half = real.body[: len(real.body) // 2]
     await send({"type": "http.response.body", "body": half, "more_body": True})
-    await close(scope, receive)
+    await close_connection(scope, receive)
 
 
-def _changed_page(real: _Answer, **changes: object) -> Response:
-    """The page with these values; what is not a page, such as an error, stays as it is."""
+def _changed_page(real: _Response, **changes: object) -> Response:
+    """Return the page with these values changed. Other responses are returned unchanged."""
     status: int = real.start["status"]
     content = split(real.body)
     return json(encode(content | changes) if "results" in content else real.body, status)

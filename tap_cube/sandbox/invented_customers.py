@@ -1,7 +1,7 @@
-"""Invents customers: Norwegian, fictitious, and always the same for the same seed.
+"""Invented Norwegian customers, which depend on the seed only.
 
-Drawing each value of each record would be slow. So pools of parts, groups of fields that are
-already JSON, are made once, and a record joins one part of each pool.
+Drawing each value of each record would be slow. Instead, pools of parts (a few fields as JSON) are
+made once, and a record is made from one part of each pool.
 """
 
 from __future__ import annotations
@@ -11,24 +11,22 @@ from functools import lru_cache
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from faker import Faker
 
-from tap_cube.sandbox.coding import decode
-from tap_cube.sandbox.shapes import custom, standard
+from tap_cube.sandbox.json_codec import decode, encode
+from tap_cube.sandbox.shapes import prefixed_extras, to_prefixed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tap_cube.sandbox.plans import Plan
+    from tap_cube.sandbox.crm_specs import CrmSpec
     from tap_cube.sandbox.shapes import Shape
 
 _POOL = 3000
-_encode = msgspec.json.encode
 
 
 def _gappy(values: Sequence[str]) -> tuple[str | None, ...]:
-    """The values with gaps among them: Cube leaves null in some places and "" in others."""
+    """Return the values and some empty ones: Cube has null in some places and "" in others."""
     gaps = 1 + len(values) // 6
     return (*values, *[None] * gaps, *[""] * gaps)
 
@@ -63,60 +61,58 @@ _EXTRAS = {
 }
 
 
-def invent(plan: Plan, seed: int, shape: Shape) -> Iterator[tuple[int, bytes]]:
-    """The list records of a CRM, without end. Both shapes show the same customers.
+def invent_customers(spec: CrmSpec, seed: int, shape: Shape) -> Iterator[tuple[str, bytes]]:
+    """Invent list records of a CRM, without end. Both shapes show the same customers.
 
     Yields:
-        What tells the customer apart in that shape, and the record as JSON.
+        The customer's key in that shape, and the record as JSON.
     """
-    people, notes, addresses = _common_parts(plan.crm_type, seed)
-    extras = _extra_parts(plan, seed)
+    for number, customer_id, row in _flat_customers(spec, seed):
+        if shape == "flat":
+            yield str(number), row
+        else:
+            yield str(customer_id), encode(to_prefixed(spec, decode(row)))
+
+
+def invent_details(spec: CrmSpec, seed: int, shape: Shape, key: str) -> dict[str, Any]:
+    """Invent the fields that only the single record of a customer has."""
+    rng = Random(f"{seed}/{spec.owner}/{spec.crm_type}/{key}")  # noqa: S311 - no secrets here
+    details: dict[str, Any] = {label: rng.choice(_EXTRAS[label]) for label in spec.detailed}
     if shape == "prefixed":
-        people, extras = _prefixed_people(plan.crm_type, seed), _prefixed_extras(plan, seed)
-    pools = (people, notes, addresses, extras, (1, 1, 2, 2, 3, 5, 40))
-    rng = Random(f"{seed}/{plan.owner}/{plan.crm_type}")  # noqa: S311 - no secrets here
-    number = plan.first_customer
+        return prefixed_extras(spec, details, spec.detailed)
+    return details | {"external_customer_id": rng.randrange(100_000, 10_000_000)}
+
+
+def _flat_customers(spec: CrmSpec, seed: int) -> Iterator[tuple[int, int, bytes]]:
+    pools = (*_common_parts(spec.crm_type, seed), _extra_parts(spec, seed), (1, 1, 2, 2, 3, 5, 40))
+    rng = Random(f"{seed}/{spec.owner}/{spec.crm_type}")  # noqa: S311 - no secrets here
+    number = spec.first_customer
     while True:
         # Many draws at once are much faster than one by one.
         draws = zip(*(rng.choices(pool, k=256) for pool in pools), strict=True)
         for (name, contact), note, address, extra, gap in draws:
-            # Multiplying modulo a prime shuffles the numbers and keeps them different.
+            # Multiplication modulo a prime: the ids are different and in no order.
             customer_id = number * 611_953 % 9_999_991
-            if shape == "prefixed":
-                row = b'{"crm__customer_id":"%d",%b,%b}' % (customer_id, name, extra)
-                yield customer_id, row
-                number += gap
-                continue
-            ids = b'"id":%d,"customer_id":%d,"crm_type_id":%d' % (
-                number,
-                customer_id,
-                plan.crm_type_id,
+            row = b'{"id":%d,"customer_id":%d,"crm_type_id":%d,%b,%b,%b,%b,%b}' % (
+                *(number, customer_id, spec.crm_type_id),
+                *(name, note, address, contact, extra),
             )
-            yield number, b"{%b,%b,%b,%b,%b,%b}" % (ids, name, note, address, contact, extra)
+            yield number, customer_id, row
             number += gap
 
 
-def invent_details(plan: Plan, seed: int, shape: Shape, key: str) -> dict[str, Any]:
-    """What only the single record of a customer has."""
-    rng = Random(f"{seed}/{plan.owner}/{plan.crm_type}/{key}")  # noqa: S311 - no secrets here
-    details: dict[str, Any] = {label: rng.choice(_EXTRAS[label]) for label in plan.detailed}
-    if shape == "prefixed":
-        return custom(plan, details, plan.detailed)
-    return details | {"external_customer_id": rng.randrange(100_000, 10_000_000)}
-
-
 def _part(**fields: object) -> bytes:
-    return _encode(fields)[1:-1]
+    return encode(fields)[1:-1]
 
 
 @lru_cache(maxsize=8)
 def _common_parts(crm_type: str, seed: int) -> tuple[Sequence[Any], ...]:
-    """Pools of the standard fields: who with how to reach them, notes, and addresses."""
+    """Return the pools of the standard fields: name and contact, notes, addresses."""
     fake = Faker("no_NO")
     fake.seed_instance(seed)
     choice = fake.random.choice
 
-    def who() -> tuple[bytes, bytes]:
+    def person() -> tuple[bytes, bytes]:
         gender, birth_date = "", None
         if crm_type == "B2B":
             name = fake.company()
@@ -124,7 +120,7 @@ def _common_parts(crm_type: str, seed: int) -> tuple[Sequence[Any], ...]:
             gender, birth_date = choice(("kvinne", "mann", "")), choice((None, choice(_BIRTHS)))
             name = fake.name_male() if gender == "mann" else fake.name_female()
         latin = name.lower().translate({ord("æ"): "ae", ord("ø"): "o", ord("å"): "a"})
-        # Nobody's: these domains are reserved for examples.
+        # Domains that are reserved for examples.
         email = f"{re.sub('[^a-z]+', '.', latin)}@example.{choice(('org', 'com', 'net'))}"
         phone = str(fake.random.randrange(40_000_000, 100_000_000))
         return _part(name=name, gender=gender, birth_date=birth_date), _part(
@@ -155,26 +151,10 @@ def _common_parts(crm_type: str, seed: int) -> tuple[Sequence[Any], ...]:
             country=choice(("", "", "Norge")),
         )
 
-    return tuple([make() for _ in range(_POOL)] for make in (who, note, address))
-
-
-@lru_cache(maxsize=8)
-def _prefixed_people(crm_type: str, seed: int) -> Sequence[tuple[bytes, bytes]]:
-    people, *_ = _common_parts(crm_type, seed)
-    # All in the first part: nothing stands between these fields in this shape.
-    return [(_part(**standard(_whole(*parts))), b"") for parts in people]
+    return tuple([make() for _ in range(_POOL)] for make in (person, note, address))
 
 
 @lru_cache(maxsize=16)
-def _prefixed_extras(plan: Plan, seed: int) -> Sequence[bytes]:
-    return [_part(**custom(plan, _whole(part), plan.listed)) for part in _extra_parts(plan, seed)]
-
-
-def _whole(*parts: bytes) -> dict[str, Any]:
-    return decode(b"{%b}" % b",".join(parts))
-
-
-@lru_cache(maxsize=16)
-def _extra_parts(plan: Plan, seed: int) -> Sequence[bytes]:
+def _extra_parts(spec: CrmSpec, seed: int) -> Sequence[bytes]:
     choice = Random(seed).choice  # noqa: S311 - no secrets here
-    return [_part(**{label: choice(_EXTRAS[label]) for label in plan.listed}) for _ in range(_POOL)]
+    return [_part(**{label: choice(_EXTRAS[label]) for label in spec.listed}) for _ in range(_POOL)]

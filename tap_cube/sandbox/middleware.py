@@ -1,0 +1,78 @@
+"""What happens to each request before it is answered: logging, latency, authentication."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from itertools import count
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers
+
+from tap_cube.sandbox.asgi import request_target, wait
+from tap_cube.sandbox.responses import error
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from tap_cube.sandbox.account import Account
+
+# Bounds the memory of a server that runs for weeks.
+_MAX_LOGGED = 100_000
+
+
+class RequestLog:
+    """Appends each request to `Account.requests` and calls `Account.before_request`."""
+
+    def __init__(self, app: ASGIApp, account: Account) -> None:
+        self._app = app
+        self._account = account
+        self._numbers = count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Log the request and pass it on."""
+        number, target = next(self._numbers), request_target(scope)
+        requests = self._account.requests
+        requests.append((scope["method"], target))
+        if len(requests) > _MAX_LOGGED:
+            del requests[: _MAX_LOGGED // 2]
+        if self._account.before_request is not None:
+            self._account.before_request(number, target)
+        await self._app(scope, receive, send)
+
+
+class Latency:
+    """Delays each request by `Account.latency`."""
+
+    def __init__(self, app: ASGIApp, account: Account) -> None:
+        self._app = app
+        self._account = account
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wait and pass the request on."""
+        if self._account.latency:
+            await wait(self._account.latency, receive)
+        await self._app(scope, receive, send)
+
+
+class Authentication:
+    """Answers requests without the account's token or user with 401."""
+
+    def __init__(self, app: ASGIApp, account: Account) -> None:
+        self._app = app
+        self._account = account
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on or refuse it."""
+        refusal = self._refusal(Headers(scope=scope).get("authorization", ""))
+        response = error(401, refusal, {"WWW-Authenticate": "Token"}) if refusal else self._app
+        await response(scope, receive, send)
+
+    def _refusal(self, authorization: str) -> str | None:
+        scheme, _, credentials = authorization.partition(" ")
+        if scheme.lower() == "token":
+            return None if credentials.strip() == self._account.token else "Invalid token."
+        if scheme.lower() == "basic":
+            user = f"{self._account.username}:{self._account.password}"
+            expected = b64encode(user.encode()).decode()
+            return None if credentials.strip() == expected else "Invalid username/password."
+        return "Authentication credentials were not provided."

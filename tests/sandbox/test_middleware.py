@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from tap_cube.sandbox import Sandbox
+from tests.sandbox.support import API, CUSTOMERS, detail, get, pages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(customers=9, page_size=3) as running:
+        yield running
+
+
+def test_credentials(sandbox: Sandbox) -> None:
+    def answer(authorization: str | None) -> requests.Response:
+        return get(sandbox, f"{API}/campaigns", headers={"Authorization": authorization})
+
+    user = (sandbox.username.encode(), sandbox.password.encode())
+    assert ":" in sandbox.password
+    assert not sandbox.password.isascii()
+    assert get(sandbox, f"{API}/campaigns", headers={}, auth=user).status_code == 200
+    assert answer(f"Token {sandbox.token}").status_code == 200
+    nothing = (401, "Authentication credentials were not provided.")
+    assert detail(answer(None)) == detail(answer(f"Bearer {sandbox.token}")) == nothing
+    assert detail(answer("Token x")) == (401, "Invalid token.")
+    assert detail(answer("Basic eDp4")) == (401, "Invalid username/password.")
+    assert answer(None).headers["WWW-Authenticate"]
+
+
+def test_requests_are_noted_and_announced(sandbox: Sandbox) -> None:
+    seen: list[tuple[int, str]] = []
+    crm = sandbox.crms[2, "B2B"]
+    before = [row["id"] for row in crm.customers()]
+
+    def delete_one(number: int, target: str) -> None:
+        seen.append((number, target))
+        if number == 2:
+            crm.delete(before[0])
+            crm.update(before[4], Nytt=1)
+
+    sandbox.before_request = delete_one
+    read = pages(sandbox)
+    assert [page["count"] for page in read] == [9, 8, 8]
+    # Customer 3 has moved to the first page after it was read.
+    assert [row["id"] for page in read for row in page["results"]] == before[:3] + before[4:]
+    assert read[1]["results"][0]["Nytt"] == 1
+    assert seen == [(1, CUSTOMERS), (2, f"{CUSTOMERS}?page=2"), (3, f"{CUSTOMERS}?page=3")]
+    assert sandbox.requests == [("GET", target) for _, target in seen]
+    sandbox.requests.clear()
+    requests.head(sandbox.url + "/å?x=%C3%A5", timeout=10)
+    assert sandbox.requests == [("HEAD", "/%C3%A5?x=%C3%A5")]
+    assert seen[3][0] == 4
