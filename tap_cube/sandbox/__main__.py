@@ -36,7 +36,13 @@ def _options(port: int, port_help: str) -> Callable[[Command], Command]:
     options = [
         click.option("--host", default="127.0.0.1", help="A loopback address."),
         click.option("--port", default=port, type=click.IntRange(0, 65535), help=port_help),
-        click.option("--customers", default=5000, type=count, help="Customers in the CRM 2/B2B."),
+        click.option(
+            "--customers",
+            default=5000,
+            type=count,
+            help="Customers in the CRM 2/B2B; the three "
+            "other CRMs have fewer. With --crms, the maximum for each CRM.",
+        ),
         click.option(
             "--page-size", default=50, type=click.IntRange(min=1), help="Records per page."
         ),
@@ -52,7 +58,15 @@ def _options(port: int, port_help: str) -> Callable[[Command], Command]:
             "--outcomes",
             type=count,
             help="Call outcomes in the CRM 2/B2B within the last 60 days, and a fifth as many "
-            "product registrations.  [default: as many as customers, at most 600]",
+            "product registrations; with --crms, in each CRM.  [default: as many as customers, "
+            "at most 600; with --crms, 10]",
+        ),
+        click.option(
+            "--crms",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Serve N CRMs of 50 to 500 customers, alternately B2B and B2C, instead of the "
+            "default four. Every third has extra fields.",
         ),
         click.option(
             "--latency",

@@ -6,12 +6,18 @@ change them from its own thread while the server's thread reads. Each `Crm` has 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_cube.sandbox.clock import today as norwegian_today
 from tap_cube.sandbox.crm import Crm
-from tap_cube.sandbox.crm_specs import default_campaigns, default_specs
+from tap_cube.sandbox.crm_specs import (
+    default_campaigns,
+    default_specs,
+    small_campaigns,
+    small_specs,
+)
 from tap_cube.sandbox.random_changes import RandomChanges
 from tap_cube.sandbox.shapes import KEYS, Shape
 
@@ -29,6 +35,18 @@ PASSWORD = "pass:ordæøå"  # noqa: S105 - public: it protects invented data
 class Account:
     """An account. All attributes except `shape` may be changed while it is served.
 
+    Args:
+        customers: The number of customers of the CRM 2/B2B; the three others have fewer. With
+            `crms`, the maximum for each CRM.
+        seed: Determines all random choices.
+        restless: The share of responses with a customer list before which it is changed, 0 to 1.
+        outcomes: The number of call outcomes of the CRM 2/B2B within the last 60 days, by default
+            as many as customers, but at most 600. With `crms`, the number of each CRM, by default
+            10. There are a fifth as many product registrations.
+        crms: The number of CRMs of 50 to 500 customers, instead of the default four CRMs.
+        host: A loopback address to serve at.
+        port: The port to serve at; 0 picks a free one.
+
     Attributes:
         crms: The CRMs by data owner and CRM type.
         shape: The shape of the customer records.
@@ -44,7 +62,7 @@ class Account:
             the request, from 1, and its path and query. The response shows what it changes.
         requests: The method and target of each request. Of very many, only the last ones are kept.
             May be cleared.
-        address: The loopback address and the port to serve at; port 0 picks a free one.
+        address: `host` and `port`.
     """
 
     before_request: Callable[[int, str], None] | None = None
@@ -64,6 +82,7 @@ class Account:
         shape: Shape = "flat",
         today: date | None = None,
         outcomes: int | None = None,
+        crms: int | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
@@ -82,21 +101,19 @@ class Account:
         self.address = (host, port)
         self.requests: list[tuple[str, str]] = []
         self._today = today
-        self.campaigns = default_campaigns()
+        if crms is None:
+            specs, self.campaigns = default_specs(customers, outcomes), default_campaigns()
+        else:
+            specs = small_specs(crms, customers, outcomes, seed)
+            self.campaigns = small_campaigns(specs)
+        by_crm: defaultdict[tuple[int, str], list[dict[str, Any]]] = defaultdict(list)
+        for campaign in self.campaigns:
+            by_crm[campaign["data_owner__id"], campaign["campaign__crm_type"]].append(campaign)
+        day = self.today
         self.crms = {
-            (spec.owner, spec.crm_type): Crm(
-                spec,
-                [
-                    campaign
-                    for campaign in self.campaigns
-                    if campaign["data_owner__id"] == spec.owner
-                    and campaign["campaign__crm_type"] == spec.crm_type
-                ],
-                seed=seed,
-                shape=shape,
-                today=self.today,
-            )
-            for spec in default_specs(customers, outcomes)
+            key: Crm(spec, by_crm[key], seed=seed, shape=shape, today=day)
+            for spec in specs
+            for key in [(spec.owner, spec.crm_type)]
         }
 
     @property

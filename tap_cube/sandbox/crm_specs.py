@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any, NamedTuple
 
 _OWNERS = {1: "Blåskjell Kundesenter AS", 2: "Ræveskog Bredbånd AS"}
+
+# Extra fields of small CRMs, which pick some.
+_LABELS = (
+    "Kontaktperson på møte",
+    "Bransje/næring",
+    "Oppstartsdato",
+    "Antall år",
+    "Pris på dagens avtale",
+    "Strømleverandør",
+    "Forbruk pr. år",
+    "Bindingstid utløper",
+    "Språk på faktura",
+)
 
 
 class CrmSpec(NamedTuple):
@@ -19,10 +33,11 @@ class CrmSpec(NamedTuple):
         first_field: The id of the first custom field definition.
         listed: The labels of the extra fields of its list records and single records.
         detailed: The labels of the extra fields that only its single records have.
-        announced: The label of a field that is defined, but that no record has yet.
+        announced: The label of a field that is defined, but that no record has yet; "" for none.
         customers: The number of customers.
         outcomes: The number of call outcomes; there are a fifth as many product registrations.
         statuses: The number of customers with a status.
+        combinations: The number of combinations of values that its extra fields have.
     """
 
     owner: int
@@ -30,12 +45,13 @@ class CrmSpec(NamedTuple):
     crm_type_id: int
     first_customer: int
     first_field: int
-    listed: tuple[str, ...]
-    detailed: tuple[str, ...]
-    announced: str
+    listed: tuple[str, ...] = ()
+    detailed: tuple[str, ...] = ()
+    announced: str = ""
     customers: int = 0
     outcomes: int = 0
     statuses: int = 0
+    combinations: int = 3000
 
 
 _CRMS = (
@@ -115,9 +131,43 @@ def default_specs(customers: int, outcomes: int | None) -> list[CrmSpec]:
     ]
 
 
+def small_specs(count: int, customers: int, outcomes: int | None, seed: int) -> list[CrmSpec]:
+    """Return CRMs of 50 to 500 customers, alternately B2B and B2C. Every third has extra fields.
+
+    Args:
+        count: The number of CRMs. The first ones do not depend on it.
+        customers: The maximum number of customers of a CRM.
+        outcomes: The number of call outcomes of each CRM; 10 by default.
+        seed: Determines the sizes and the extra fields.
+    """
+    rng = Random(f"{seed}/small CRMs")  # noqa: S311 - no secrets here
+    amount = 10 if outcomes is None else outcomes
+    specs = []
+    for number in range(count):
+        size = min(customers, rng.randint(50, 500))
+        *listed, detailed = rng.sample(_LABELS, 4)
+        spec = CrmSpec(
+            owner=1 + number // 2,
+            crm_type=("B2B", "B2C")[number % 2],
+            crm_type_id=1000 + number,
+            first_customer=1000 + 5000 * number,
+            first_field=1000 + 5 * number,
+            customers=size,
+            outcomes=min(1, size) * amount,
+            statuses=min(20, size),
+            combinations=100,
+        )
+        if number % 3 == 2:  # noqa: PLR2004 - every third
+            spec = spec._replace(
+                listed=tuple(listed), detailed=(detailed,), announced="Ønsket kontakttid"
+            )
+        specs.append(spec)
+    return specs
+
+
 def definitions(spec: CrmSpec) -> list[dict[str, Any]]:
     """Return the custom field definitions of a CRM."""
-    labels = (*spec.listed, *spec.detailed, spec.announced)
+    labels = filter(None, (*spec.listed, *spec.detailed, spec.announced))
     return [
         {
             "id": number,
@@ -154,6 +204,18 @@ def default_campaigns() -> list[dict[str, Any]]:
     return [_campaign(*row) for row in _CAMPAIGNS]
 
 
+def small_campaigns(specs: list[CrmSpec]) -> list[dict[str, Any]]:
+    """Return a campaign for each small CRM. Every tenth is inactive."""
+    return [
+        _campaign(
+            *(number, f"Kampanje {number}", "2024-01-01", "2024-12-31"),
+            *(("2025-01-15", False) if number % 10 == 0 else ("", True)),
+            *(spec.crm_type, spec.owner),
+        )
+        for number, spec in enumerate(specs, 1)
+    ]
+
+
 def _campaign(*row: Any) -> dict[str, Any]:
     *values, owner = row
     campaign = {
@@ -163,5 +225,5 @@ def _campaign(*row: Any) -> dict[str, Any]:
         "service__id": 10 + owner,
         "service__name": "Utgående salg",
         "data_owner__id": owner,
-        "data_owner__name": _OWNERS[owner],
+        "data_owner__name": _OWNERS.get(owner, f"Kundesenter {owner} AS"),
     }

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tap_cube.sandbox.crm_specs import CrmSpec
     from tap_cube.sandbox.shapes import Shape
 
+# The number of combinations of names, notes and addresses.
 _POOL = 3000
 
 
@@ -93,7 +94,7 @@ def _flat_customers(spec: CrmSpec, seed: int) -> Iterator[tuple[int, int, bytes]
         for (name, contact), note, address, extra, gap in draws:
             # Multiplication modulo a prime: the ids are different and in no order.
             customer_id = number * 611_953 % 9_999_991
-            row = b'{"id":%d,"customer_id":%d,"crm_type_id":%d,%b,%b,%b,%b,%b}' % (
+            row = b'{"id":%d,"customer_id":%d,"crm_type_id":%d,%b,%b,%b,%b%b}' % (
                 *(number, customer_id, spec.crm_type_id),
                 *(name, note, address, contact, extra),
             )
@@ -157,4 +158,9 @@ def _common_parts(crm_type: str, seed: int) -> tuple[Sequence[Any], ...]:
 @lru_cache(maxsize=16)
 def _extra_parts(spec: CrmSpec, seed: int) -> Sequence[bytes]:
     choice = Random(seed).choice  # noqa: S311 - no secrets here
-    return [_part(**{label: choice(_EXTRAS[label]) for label in spec.listed}) for _ in range(_POOL)]
+    if not spec.listed:
+        return [b""]
+    return [
+        b"," + _part(**{label: choice(_EXTRAS[label]) for label in spec.listed})
+        for _ in range(spec.combinations)
+    ]

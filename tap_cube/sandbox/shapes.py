@@ -28,7 +28,9 @@ _NUMBERS = {"active products", "Antall år"}
 
 def note_field(spec: CrmSpec, shape: Shape) -> str:
     """Return a field for notes that change often."""
-    return "need_to_know" if shape == "flat" else _prefixed_names(spec)["gen info 1"]
+    if shape == "flat":
+        return "need_to_know"
+    return _prefixed_names(spec).get("gen info 1", "crm__standard_info__phone_3")
 
 
 def to_prefixed(spec: CrmSpec, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def prefixed_extras(
     return {names[label]: _prefixed_value(label, record.get(label)) for label in labels}
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=1024)
 def _prefixed_names(spec: CrmSpec) -> Mapping[str, str]:
     return {field["key"]: field["lookup__id"] for field in definitions(spec)}
 
