@@ -74,6 +74,13 @@ def _options(port: int, port_help: str) -> Callable[[Command], Command]:
             type=click.FloatRange(min=0),
             help="Seconds before each response.",
         ),
+        click.option(
+            "--quota",
+            type=click.FloatRange(min=0, min_open=True),
+            metavar="R",
+            help="Maximum requests per second. The response to others is 429 with Retry-After.  "
+            "[default: no limit]",
+        ),
         click.option("--seed", default=0, help="Determines all random choices."),
         click.option("--token", default=TOKEN, help="The token for `Authorization: Token`."),
         click.option("--username", default=USERNAME, help="The user for `Authorization: Basic`."),

@@ -53,6 +53,8 @@ class Account:
         campaigns: The campaigns, including inactive ones.
         page_size: Records per page.
         latency: Seconds before each response.
+        quota: Maximum requests per second; the response to others is 429 with `Retry-After`. None
+            for no limit.
         token: The token for `Authorization: Token`.
         username: The user for `Authorization: Basic`.
         password: The password of that user.
@@ -73,6 +75,7 @@ class Account:
         customers: int = 5000,
         page_size: int = 50,
         latency: float = 0.0,
+        quota: float | None = None,
         seed: int = 0,
         token: str = TOKEN,
         username: str = USERNAME,
@@ -90,9 +93,12 @@ class Account:
             raise ValueError(f"{host} is not a loopback address such as 127.0.0.1")
         if shape not in KEYS:
             raise ValueError(f"unknown shape {shape!r}: use {' or '.join(KEYS)}")
+        if quota is not None and quota <= 0:
+            raise ValueError(f"the quota must be more than 0 requests per second, not {quota}")
         self.shape: Shape = shape
         self.page_size = page_size
         self.latency = latency
+        self.quota = quota
         self.token = token
         self.username = username
         self.password = password

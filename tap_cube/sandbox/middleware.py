@@ -1,14 +1,17 @@
-"""What happens to each request before it is answered: logging, latency, authentication."""
+"""What happens to each request before it is answered: logging, latency, authentication, quota."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from itertools import count
+from math import ceil
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
 from tap_cube.sandbox.asgi import request_target, wait
+from tap_cube.sandbox.rate_limit import SlidingWindow
 from tap_cube.sandbox.responses import error
 
 if TYPE_CHECKING:
@@ -76,3 +79,22 @@ class Authentication:
             expected = b64encode(user.encode()).decode()
             return None if credentials.strip() == expected else "Invalid username/password."
         return "Authentication credentials were not provided."
+
+
+class Quota:
+    """Answers requests beyond `Account.quota` with 429 and `Retry-After` in whole seconds."""
+
+    def __init__(self, app: ASGIApp, account: Account) -> None:
+        self._app = app
+        self._account = account
+        self._window = SlidingWindow()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on or reject it."""
+        response = self._app
+        quota = self._account.quota
+        seconds = 0.0 if quota is None else self._window.admit(quota, monotonic())
+        if seconds:
+            detail = f"Request was throttled. Expected available in {ceil(seconds)} seconds."
+            response = error(429, detail, {"Retry-After": str(ceil(seconds))})
+        await response(scope, receive, send)

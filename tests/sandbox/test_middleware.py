@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,3 +59,43 @@ def test_requests_are_noted_and_announced(sandbox: Sandbox) -> None:
     requests.head(sandbox.url + "/å?x=%C3%A5", timeout=10)
     assert sandbox.requests == [("HEAD", "/%C3%A5?x=%C3%A5")]
     assert seen[3][0] == 4
+
+
+def test_requests_beyond_the_quota_are_rejected(sandbox: Sandbox) -> None:
+    sandbox.quota = 3
+    answers = [get(sandbox) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+    assert answers[-1].headers["Retry-After"] == "1"
+    assert "throttled" in answers[-1].json()["detail"]
+    # Requests without credentials do not use up the quota.
+    assert get(sandbox, headers={}).status_code == 401
+    time.sleep(1)
+    assert get(sandbox).status_code == 200
+    sandbox.quota = 0.2
+    assert get(sandbox).headers["Retry-After"] == "5"
+    sandbox.quota = None
+    assert get(sandbox).status_code == 200
+
+
+def tries_until_success(sandbox: Sandbox) -> int:
+    for tries in range(1, 20):
+        answer = get(sandbox)
+        if answer.status_code == 200:
+            return tries
+        time.sleep(int(answer.headers["Retry-After"]))
+    return 0
+
+
+def test_clients_that_obey_the_quota_succeed(sandbox: Sandbox) -> None:
+    sandbox.quota = 10
+    begun = time.monotonic()
+    with ThreadPoolExecutor(4) as workers:
+        tries = list(workers.map(tries_until_success, [sandbox] * 25))
+    assert time.monotonic() - begun > 2
+    assert all(tries)
+    assert max(tries) > 1
+
+
+def test_a_quota_must_be_positive() -> None:
+    with pytest.raises(ValueError, match="more than 0 requests per second, not 0"):
+        Sandbox(quota=0)
