@@ -61,13 +61,20 @@ class Account:
         faults: Which requests fail, and how.
         random_changes: Changes the customer lists while they are read.
         before_request: Called in the server's thread when a request arrives, with the number of
-            the request, from 1, and its path and query. The response shows what it changes.
+            the request, from 1, and its path and query. Of several requests in flight, none that
+            waits for `latency` or a slow fault has a response yet.
+        before_response: Called in the server's thread immediately before a response is made, with
+            the number of the response, from 1, and the path and query of its request. What it
+            changes falls between two responses, however many requests are in flight. Requests
+            that are rejected (401, 429) or reset do not count.
         requests: The method and target of each request. Of very many, only the last ones are kept.
             May be cleared.
+        peak_in_flight: The maximum number of requests in flight so far. May be set to 0.
         address: `host` and `port`.
     """
 
     before_request: Callable[[int, str], None] | None = None
+    before_response: Callable[[int, str], None] | None = None
 
     def __init__(  # noqa: PLR0913 - the options of the command line
         self,
@@ -106,6 +113,7 @@ class Account:
         self.random_changes = RandomChanges(restless, seed) if restless else None
         self.address = (host, port)
         self.requests: list[tuple[str, str]] = []
+        self.peak_in_flight = 0
         self._today = today
         if crms is None:
             specs, self.campaigns = default_specs(customers, outcomes), default_campaigns()

@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route
 
 from tap_cube.sandbox.fault_injection import FaultInjection
 from tap_cube.sandbox.json_codec import encode
-from tap_cube.sandbox.middleware import Authentication, Latency, Quota, RequestLog
+from tap_cube.sandbox.middleware import Authentication, Latency, Quota, RequestLog, ResponseHook
 from tap_cube.sandbox.responses import error, json, page
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tap_cube.sandbox.crm import Crm
 
 _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)", re.ASCII)
-_MIDDLEWARE = (RequestLog, Latency, Authentication, Quota, FaultInjection)
+_MIDDLEWARE = (RequestLog, Latency, Authentication, Quota, FaultInjection, ResponseHook)
 
 
 def create_app(account: Account) -> Starlette:

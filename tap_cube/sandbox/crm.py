@@ -171,6 +171,19 @@ class Crm:
             del self._rows[str(key)]
             self._listing = None
 
+    def delete_many(self, keys: Iterable[object]) -> None:
+        """Remove customers at once: no response shows only some of them removed.
+
+        Raises:
+            KeyError: One of the customers does not exist. None is removed.
+        """
+        with self._lock:
+            self._invent_events()
+            removed = {str(key): self._rows[str(key)] for key in keys}
+            for key in removed:
+                del self._rows[key]
+            self._listing = None
+
     def resize(self, size: int) -> None:
         """Keep the first `size` customers, or invent more at the end."""
         with self._lock:

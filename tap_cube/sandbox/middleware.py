@@ -1,4 +1,4 @@
-"""What happens to each request before it is answered: logging, latency, authentication, quota."""
+"""What happens to each request apart from its response: log, latency, credentials, quota, hooks."""
 
 from __future__ import annotations
 
@@ -24,15 +24,19 @@ _MAX_LOGGED = 100_000
 
 
 class RequestLog:
-    """Appends each request to `Account.requests` and calls `Account.before_request`."""
+    """Records each request in `Account.requests` and counts those in flight.
+
+    It calls `Account.before_request`.
+    """
 
     def __init__(self, app: ASGIApp, account: Account) -> None:
         self._app = app
         self._account = account
         self._numbers = count(1)
+        self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Log the request and pass it on."""
+        """Record the request and pass it on."""
         number, target = next(self._numbers), request_target(scope)
         requests = self._account.requests
         requests.append((scope["method"], target))
@@ -40,7 +44,12 @@ class RequestLog:
             del requests[: _MAX_LOGGED // 2]
         if self._account.before_request is not None:
             self._account.before_request(number, target)
-        await self._app(scope, receive, send)
+        self._in_flight += 1
+        self._account.peak_in_flight = max(self._account.peak_in_flight, self._in_flight)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._in_flight -= 1
 
 
 class Latency:
@@ -98,3 +107,19 @@ class Quota:
             detail = f"Request was throttled. Expected available in {ceil(seconds)} seconds."
             response = error(429, detail, {"Retry-After": str(ceil(seconds))})
         await response(scope, receive, send)
+
+
+class ResponseHook:
+    """Calls `Account.before_response`."""
+
+    def __init__(self, app: ASGIApp, account: Account) -> None:
+        self._app = app
+        self._account = account
+        self._numbers = count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the hook and pass the request on."""
+        number = next(self._numbers)
+        if self._account.before_response is not None:
+            self._account.before_response(number, request_target(scope))
+        await self._app(scope, receive, send)

@@ -105,3 +105,24 @@ def test_events_can_be_added_and_cleared(either_shape: Sandbox) -> None:
     assert records(either_shape, STATUSES) == crm.statuses() == statuses
     crm.resize(0)
     assert {crm.add_outcome(late)[field] for field in (*PREFIXED_FIELDS, *CHANGE_FIELDS)} == {""}
+
+
+def test_many_customers_can_be_deleted_at_once() -> None:
+    crm = Sandbox(customers=5000).crms[2, "B2B"]
+    ids = [row["id"] for row in crm.customers()]
+    with pytest.raises(KeyError):
+        crm.delete_many([ids[0], 1])
+    assert len(crm.rows()) == 5000
+    crm.delete_many(ids[1:3000:2])
+    assert [row["id"] for row in crm.customers()] == ids[0:3000:2] + ids[3000:]
+    crm.delete_many([])
+    assert len(crm.rows()) == 3500
+
+
+def test_events_name_the_customers_of_the_start() -> None:
+    untouched, changed = (Sandbox(customers=40).crms[2, "B2B"] for _ in range(2))
+    for key in [row["id"] for row in changed.customers()]:
+        changed.delete(key)
+    changed.add(name="Ny AS")
+    assert changed.call_outcomes() == untouched.call_outcomes() != []
+    assert changed.statuses() == untouched.statuses()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from tap_cube.sandbox import Sandbox
+from tap_cube.sandbox import Fault, Faults, Sandbox
 from tests.sandbox.support import API, CUSTOMERS, detail, get, pages
 
 if TYPE_CHECKING:
@@ -99,3 +99,53 @@ def test_clients_that_obey_the_quota_succeed(sandbox: Sandbox) -> None:
 def test_a_quota_must_be_positive() -> None:
     with pytest.raises(ValueError, match="more than 0 requests per second, not 0"):
         Sandbox(quota=0)
+
+
+def fetch_together(sandbox: Sandbox, count: int) -> list[list[int]]:
+    """Request the first page by several clients at once; the ids of each response."""
+    with ThreadPoolExecutor(count) as workers:
+        answers = list(workers.map(get, [sandbox] * count))
+    return sorted([row["id"] for row in answer.json()["results"]] for answer in answers)
+
+
+def test_changes_between_two_responses_to_requests_in_flight(sandbox: Sandbox) -> None:
+    crm = sandbox.crms[2, "B2B"]
+    ids = [row["id"] for row in crm.customers()]
+    seen: list[tuple[int, str, int]] = []
+
+    def delete_three(number: int, target: str) -> None:
+        seen.append((number, target, len(sandbox.requests)))
+        if number == 2:
+            crm.delete_many(ids[:3])
+
+    sandbox.latency = 0.5
+    sandbox.before_response = delete_three
+    assert fetch_together(sandbox, 3) == [ids[:3], ids[3:6], ids[3:6]]
+    assert seen == [(number, CUSTOMERS, 3) for number in (1, 2, 3)]
+    assert get(sandbox, headers={}).status_code == 401
+    assert len(seen) == 3
+
+
+def test_the_peak_of_requests_in_flight(sandbox: Sandbox) -> None:
+    assert sandbox.peak_in_flight == 0
+    sandbox.latency = 0.3
+    fetch_together(sandbox, 4)
+    assert sandbox.peak_in_flight == 4
+    sandbox.peak_in_flight = 0
+    get(sandbox)
+    get(sandbox)
+    assert sandbox.peak_in_flight == 1
+
+
+def test_requests_that_end_early_are_not_in_flight(sandbox: Sandbox) -> None:
+    sandbox.faults = Faults(Fault("reset", first=1))
+    with pytest.raises(requests.ConnectionError):
+        get(sandbox)
+    sandbox.latency = 5
+    with pytest.raises(requests.ReadTimeout):
+        requests.get(sandbox.url, timeout=0.1)
+    sandbox.latency = 0
+    sandbox.peak_in_flight = 0
+    time.sleep(0.1)
+    get(sandbox)
+    assert sandbox.peak_in_flight == 1
