@@ -22,10 +22,13 @@ from tap_cube.sandbox.random_changes import RandomChanges
 from tap_cube.sandbox.shapes import KEYS, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import date
 
+    from tap_cube.sandbox.crm_specs import CrmSpec
     from tap_cube.sandbox.faults import Faults
+
+    Record = dict[str, Any]
 
 TOKEN = "sandbox-token"  # noqa: S105 - public: it protects invented data
 USERNAME = "sandbox"
@@ -120,14 +123,11 @@ class Account:
         else:
             specs = small_specs(crms, customers, outcomes, seed)
             self.campaigns = small_campaigns(specs)
-        by_crm: defaultdict[tuple[int, str], list[dict[str, Any]]] = defaultdict(list)
-        for campaign in self.campaigns:
-            by_crm[campaign["data_owner__id"], campaign["campaign__crm_type"]].append(campaign)
-        day = self.today
         self.crms = {
-            key: Crm(spec, by_crm[key], seed=seed, shape=shape, today=day)
-            for spec in specs
-            for key in [(spec.owner, spec.crm_type)]
+            (spec.owner, spec.crm_type): Crm(
+                spec, campaigns, seed=seed, shape=shape, today=self.today
+            )
+            for spec, campaigns in _with_campaigns(specs, self.campaigns)
         }
 
     @property
@@ -138,6 +138,16 @@ class Account:
     @today.setter
     def today(self, day: date | None) -> None:
         self._today = day
+
+
+def _with_campaigns(
+    specs: list[CrmSpec], campaigns: list[Record]
+) -> Iterator[tuple[CrmSpec, list[Record]]]:
+    by_crm: defaultdict[tuple[int, str], list[Record]] = defaultdict(list)
+    for campaign in campaigns:
+        by_crm[campaign["data_owner__id"], campaign["campaign__crm_type"]].append(campaign)
+    for spec in specs:
+        yield spec, by_crm[spec.owner, spec.crm_type]
 
 
 def _is_loopback(host: str) -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Added to the query of the link on an empty page, which leads to the page with the records.
 AFTER_EMPTY = "part=2"
 
-HELP = """Values of --fault:
+FAULTS_HELP = """Values of --fault:
 
 \b
   503         a response with this status, from 200 to 599
@@ -63,9 +63,9 @@ class Fault:
     """One kind of failure.
 
     Args:
-        what: The kind, for some kinds with `=` and a value, as in `HELP`. The body of a status or
-            an HTML page contains a customer's data. `self-link`, `cycle` and `empty` apply to
-            lists only.
+        what: The kind, for some kinds with `=` and a value, as in `FAULTS_HELP`. The body of a
+            status or an HTML page contains a customer's data. `self-link`, `cycle` and `empty`
+            apply to lists only.
         share: The share of requests that fail, from 0 to 1.
         match: Restricts the fault to requests whose path and query match this regular expression.
         first: Restricts the fault to this number of matching requests; None for all.

@@ -9,7 +9,16 @@ import sys
 import pytest
 import requests
 
-from tests.sandbox.support import COMMAND, CRM, CUSTOMERS, OUTCOMES, PREFIXED_CUSTOMERS, run
+from tap_cube.sandbox.account import TOKEN
+from tests.sandbox.support import (
+    CAMPAIGNS,
+    COMMAND,
+    CRM,
+    CUSTOMERS,
+    OUTCOMES,
+    PREFIXED_CUSTOMERS,
+    run,
+)
 
 
 def test_exec_gives_the_command_a_running_sandbox() -> None:
@@ -65,13 +74,52 @@ def test_serve_says_where_it_is_and_ends_at_sigterm() -> None:
         [*COMMAND, "serve", "--port", "0", "--customers", "3"], stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr
-        ready, credentials = process.stderr.readline(), process.stderr.readline()
-        assert "sandbox-token" in credentials
-        found = re.search(r"http://127\.0\.0\.1:\d+", ready)
-        assert found
-        assert requests.get(found[0], timeout=10).status_code == 401
+        said = [process.stderr.readline() for _ in range(5)]
+        url = re.search(r"http://127\.0\.0\.1:\d+", said[0])
+        assert url
+        settings = dict(re.findall(r"(TAP_CUBE_\w+)=(\S+)", "".join(said)))
+        address = url[0] + CAMPAIGNS
+        assert settings["TAP_CUBE_API_URL"] == url[0]
+        token = {"Authorization": f"Token {settings['TAP_CUBE_AUTH_TOKEN']}"}
+        user = (settings["TAP_CUBE_USERNAME"].encode(), settings["TAP_CUBE_PASSWORD"].encode())
+        assert requests.get(address, timeout=10).status_code == 401
+        assert requests.get(address, headers=token, timeout=10).status_code == 200
+        assert requests.get(address, auth=user, timeout=10).status_code == 200
         process.terminate()
         assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_help_says_what_to_type_next(arguments: list[str]) -> None:
+    ended = run(*arguments)
+    # Without arguments, the help is an error message.
+    assert ended.returncode == (0 if arguments else 2)
+    text = ended.stdout if arguments else ended.stderr
+    commands = dict(re.findall(r"^ +cube-sandbox (serve|exec) (.*)$", text, re.MULTILINE))
+    assert re.findall(r"^ +(TAP_CUBE_\w+)=(.*)$", text, re.MULTILINE) == [
+        ("TAP_CUBE_API_URL", f"http://127.0.0.1:{commands['serve'].removeprefix('--port ')}"),
+        ("TAP_CUBE_AUTH_TOKEN", TOKEN),
+    ]
+    separator, tap, *words = commands["exec"].split()
+    assert (separator, tap) == ("--", "tap-cube")
+    found = run("exec", "--customers", "3", "--", sys.executable, "-m", "tap_cube", *words)
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)["streams"]
+
+
+def test_size_and_quota_on_the_command_line() -> None:
+    script = f"""
+import os, requests
+headers = {{'Authorization': 'Token ' + os.environ['TAP_CUBE_AUTH_TOKEN']}}
+for _ in range(3):
+    answer = requests.get(os.environ['TAP_CUBE_API_URL'] + '{CAMPAIGNS}', headers=headers)
+    print(answer.status_code, answer.headers.get('Retry-After'), len(answer.json()))
+"""
+    options = ("--crms", "9", "--quota", "0.1")
+    ended = run("exec", *options, "--", sys.executable, "-c", script)
+    assert (ended.stdout, ended.stderr) == ("200 None 9\n429 10 1\n429 10 1\n", "")
+    for option in ("--crms", "--quota"):
+        assert run("serve", option, "0").returncode == 2
 
 
 def test_only_loopback_is_served() -> None:
