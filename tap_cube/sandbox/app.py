@@ -15,7 +15,13 @@ from starlette.routing import Mount, Route
 
 from tap_cube.sandbox.fault_injection import FaultInjection
 from tap_cube.sandbox.json_codec import encode
-from tap_cube.sandbox.middleware import Authentication, Latency, Quota, RequestLog, ResponseHook
+from tap_cube.sandbox.middleware import (
+    authentication,
+    latency,
+    quota,
+    request_log,
+    response_hook,
+)
 from tap_cube.sandbox.responses import error, json, page
 
 if TYPE_CHECKING:
@@ -25,7 +31,8 @@ if TYPE_CHECKING:
     from tap_cube.sandbox.crm import Crm
 
 _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)", re.ASCII)
-_MIDDLEWARE = (RequestLog, Latency, Authentication, Quota, FaultInjection, ResponseHook)
+# From the outermost to the innermost.
+_MIDDLEWARE = (request_log, latency, authentication, quota, FaultInjection, response_hook)
 
 
 def create_app(account: Account) -> Starlette:

@@ -6,7 +6,8 @@ lists that are handed out never change afterwards.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from bisect import bisect_left, bisect_right, insort
+from operator import itemgetter
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -23,28 +24,7 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
 
-
-class _DatedRecords:
-    """Records as JSON, ordered by day, and within a day by the order in which they were added."""
-
-    def __init__(self) -> None:
-        self._days: defaultdict[date, list[bytes]] = defaultdict(list)
-
-    def add(self, day: date, record: Mapping[str, object]) -> bytes:
-        row = encode(record)
-        self._days[day].append(row)
-        return row
-
-    def rows(self, first: date | None, last: date | None) -> list[bytes]:
-        return [
-            row
-            for day in sorted(self._days)
-            if (first is None or first <= day) and (last is None or day <= last)
-            for row in self._days[day]
-        ]
-
-    def clear(self) -> None:
-        self._days.clear()
+_DAY = itemgetter(0)
 
 
 class Crm:
@@ -83,9 +63,20 @@ class Crm:
         self._listing: list[bytes] | None = None
         self._events = EventInventor(spec, campaigns, shape=shape, seed=seed, today=today)
         self._has_events = False
-        self._outcomes = _DatedRecords()
-        self._registrations = _DatedRecords()
+        # Ordered by day, and within a day by the order in which they were added.
+        self._outcomes: list[tuple[date, bytes]] = []
+        self._registrations: list[tuple[date, bytes]] = []
         self._statuses: list[bytes] = []
+
+    def prepare(self) -> None:
+        """Invent the initial customers and events, unless this has been done.
+
+        It precedes each change, because the events name the initial customers.
+        """
+        with self._lock:
+            if not self._has_events:
+                self._has_events = True
+                self._add_events(self._spec.outcomes, self._spec.statuses)
 
     def rows(self) -> list[bytes]:
         """Return the list records as JSON, in order."""
@@ -137,7 +128,7 @@ class Crm:
             ValueError: There is a customer with this key.
         """
         with self._lock:
-            self._invent_events()
+            self.prepare()
             _, invented = next(self._invented)
             row = encode(split(invented) | fields)
             record = decode(row)
@@ -156,7 +147,7 @@ class Crm:
             KeyError: There is no such customer.
         """
         with self._lock:
-            self._invent_events()
+            self.prepare()
             self._rows[str(key)] = encode(split(self._rows[str(key)]) | fields)
             self._listing = None
 
@@ -166,10 +157,7 @@ class Crm:
         Raises:
             KeyError: There is no such customer.
         """
-        with self._lock:
-            self._invent_events()
-            del self._rows[str(key)]
-            self._listing = None
+        self.delete_many([key])
 
     def delete_many(self, keys: Iterable[object]) -> None:
         """Remove customers at once: no response shows only some of them removed.
@@ -178,7 +166,7 @@ class Crm:
             KeyError: One of the customers does not exist. None is removed.
         """
         with self._lock:
-            self._invent_events()
+            self.prepare()
             removed = {str(key): self._rows[str(key)] for key in keys}
             for key in removed:
                 del self._rows[key]
@@ -187,7 +175,7 @@ class Crm:
     def resize(self, size: int) -> None:
         """Keep the first `size` customers, or invent more at the end."""
         with self._lock:
-            self._invent_events()
+            self.prepare()
             self._resize(size)
 
     def new_field(self, number: int) -> str:
@@ -199,21 +187,21 @@ class Crm:
     def call_outcome_rows(self, first: date | None = None, last: date | None = None) -> list[bytes]:
         """Return the call outcomes as JSON; see `call_outcomes`."""
         with self._lock:
-            self._invent_events()
-            return self._outcomes.rows(first, last)
+            self.prepare()
+            return _between(self._outcomes, first, last)
 
     def product_registration_rows(
         self, first: date | None = None, last: date | None = None
     ) -> list[bytes]:
         """Return the product registrations as JSON; see `product_registrations`."""
         with self._lock:
-            self._invent_events()
-            return self._registrations.rows(first, last)
+            self.prepare()
+            return _between(self._registrations, first, last)
 
     def status_rows(self) -> list[bytes]:
         """Return the customer statuses as JSON."""
         with self._lock:
-            self._invent_events()
+            self.prepare()
             return self._statuses.copy()
 
     def call_outcomes(self, first: date | None = None, last: date | None = None) -> list[Record]:
@@ -242,13 +230,17 @@ class Crm:
         """
         with self._lock:
             record = self._events.outcome(self._any_customer(), when) | fields
-            return decode_exactly(self._outcomes.add(local(when).date(), record))
+            row = encode(record)
+            insort(self._outcomes, (local(when).date(), row), key=_DAY)
+            return decode_exactly(row)
 
     def add_registration(self, when: datetime, **fields: object) -> Record:
         """Invent a product registration at the end of its day; see `add_outcome`."""
         with self._lock:
             record = self._events.registration(self._any_customer(), when) | fields
-            return decode_exactly(self._registrations.add(local(when).date(), record))
+            row = encode(record)
+            insort(self._registrations, (local(when).date(), row), key=_DAY)
+            return decode_exactly(row)
 
     def add_status(self, **fields: object) -> Record:
         """Invent a customer status at the end of the list; see `add_outcome`."""
@@ -265,19 +257,19 @@ class Crm:
                 and a status for each of the first 1,000 customers.
         """
         with self._lock:
-            self._invent_events()
+            self.prepare()
             self._add_events(outcomes, 1000)
 
     def clear_events(self) -> None:
         """Remove all call outcomes, product registrations and statuses."""
         with self._lock:
-            self._invent_events()
+            self.prepare()
             self._outcomes.clear()
             self._registrations.clear()
             self._statuses.clear()
 
     def _any_customer(self) -> Record:
-        self._invent_events()
+        self.prepare()
         return self._events.any_customer(self.rows())
 
     def _invent_customers(self) -> None:
@@ -285,19 +277,13 @@ class Crm:
             self._has_customers = True
             self._resize(self._spec.customers)
 
-    def _invent_events(self) -> None:
-        """Invent the initial events. This precedes each change, since they name the customers."""
-        if not self._has_events:
-            self._has_events = True
-            self._add_events(self._spec.outcomes, self._spec.statuses)
-
     def _add_events(self, outcomes: int, statuses: int) -> None:
         rows = self.rows()
         amount = outcomes if rows else 0
         for day, record in self._events.outcomes(rows, amount):
-            self._outcomes.add(day, record)
+            insort(self._outcomes, (day, encode(record)), key=_DAY)
         for day, record in self._events.registrations(rows, amount // 5):
-            self._registrations.add(day, record)
+            insort(self._registrations, (day, encode(record)), key=_DAY)
         customers = map(self._events.customer, rows[:statuses])
         self._statuses += [encode(self._events.status(customer)) for customer in customers]
 
@@ -307,3 +293,9 @@ class Crm:
         while len(self._rows) < size:
             self._rows.setdefault(*next(self._invented))
         self._listing = None
+
+
+def _between(dated: list[tuple[date, bytes]], first: date | None, last: date | None) -> list[bytes]:
+    start = 0 if first is None else bisect_left(dated, first, key=_DAY)
+    end = None if last is None else bisect_right(dated, last, key=_DAY)
+    return [row for _, row in dated[start:end]]

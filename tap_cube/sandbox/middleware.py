@@ -1,4 +1,7 @@
-"""What happens to each request apart from its response: log, latency, credentials, quota, hooks."""
+"""What happens to each request apart from its response: log, latency, credentials, quota, hooks.
+
+Each function wraps an ASGI application.
+"""
 
 from __future__ import annotations
 
@@ -23,103 +26,84 @@ if TYPE_CHECKING:
 _MAX_LOGGED = 100_000
 
 
-class RequestLog:
-    """Records each request in `Account.requests` and counts those in flight.
+def request_log(app: ASGIApp, account: Account) -> ASGIApp:
+    """Record each request, count those in flight, and call `Account.before_request`."""
+    numbers, in_flight = count(1), 0
 
-    It calls `Account.before_request`.
-    """
-
-    def __init__(self, app: ASGIApp, account: Account) -> None:
-        self._app = app
-        self._account = account
-        self._numbers = count(1)
-        self._in_flight = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Record the request and pass it on."""
-        number, target = next(self._numbers), request_target(scope)
-        requests = self._account.requests
-        requests.append((scope["method"], target))
-        if len(requests) > _MAX_LOGGED:
-            del requests[: _MAX_LOGGED // 2]
-        if self._account.before_request is not None:
-            self._account.before_request(number, target)
-        self._in_flight += 1
-        self._account.peak_in_flight = max(self._account.peak_in_flight, self._in_flight)
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal in_flight
+        number, target = next(numbers), request_target(scope)
+        account.requests.append((scope["method"], target))
+        if len(account.requests) > _MAX_LOGGED:
+            del account.requests[: _MAX_LOGGED // 2]
+        if account.before_request is not None:
+            account.before_request(number, target)
+        in_flight += 1
+        account.peak_in_flight = max(account.peak_in_flight, in_flight)
         try:
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
         finally:
-            self._in_flight -= 1
+            in_flight -= 1
+
+    return handle
 
 
-class Latency:
-    """Delays each request by `Account.latency`."""
+def latency(app: ASGIApp, account: Account) -> ASGIApp:
+    """Delay each request by `Account.latency`."""
 
-    def __init__(self, app: ASGIApp, account: Account) -> None:
-        self._app = app
-        self._account = account
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        if account.latency:
+            await wait(account.latency, receive)
+        await app(scope, receive, send)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait and pass the request on."""
-        if self._account.latency:
-            await wait(self._account.latency, receive)
-        await self._app(scope, receive, send)
+    return handle
 
 
-class Authentication:
-    """Answers requests without the account's token or user with 401."""
+def authentication(app: ASGIApp, account: Account) -> ASGIApp:
+    """Answer requests without the account's token or user with 401."""
 
-    def __init__(self, app: ASGIApp, account: Account) -> None:
-        self._app = app
-        self._account = account
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on or refuse it."""
-        refusal = self._refusal(Headers(scope=scope).get("authorization", ""))
-        response = error(401, refusal, {"WWW-Authenticate": "Token"}) if refusal else self._app
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = _refusal(account, Headers(scope=scope).get("authorization", ""))
+        response = error(401, refusal, {"WWW-Authenticate": "Token"}) if refusal else app
         await response(scope, receive, send)
 
-    def _refusal(self, authorization: str) -> str | None:
-        scheme, _, credentials = authorization.partition(" ")
-        if scheme.lower() == "token":
-            return None if credentials.strip() == self._account.token else "Invalid token."
-        if scheme.lower() == "basic":
-            user = f"{self._account.username}:{self._account.password}"
-            expected = b64encode(user.encode()).decode()
-            return None if credentials.strip() == expected else "Invalid username/password."
-        return "Authentication credentials were not provided."
+    return handle
 
 
-class Quota:
-    """Answers requests beyond `Account.quota` with 429 and `Retry-After` in whole seconds."""
+def quota(app: ASGIApp, account: Account) -> ASGIApp:
+    """Answer requests beyond `Account.quota` with 429 and `Retry-After` in whole seconds."""
+    window = SlidingWindow()
 
-    def __init__(self, app: ASGIApp, account: Account) -> None:
-        self._app = app
-        self._account = account
-        self._window = SlidingWindow()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on or reject it."""
-        response = self._app
-        quota = self._account.quota
-        seconds = 0.0 if quota is None else self._window.admit(quota, monotonic())
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        response = app
+        seconds = 0.0 if account.quota is None else window.admit(account.quota, monotonic())
         if seconds:
             detail = f"Request was throttled. Expected available in {ceil(seconds)} seconds."
             response = error(429, detail, {"Retry-After": str(ceil(seconds))})
         await response(scope, receive, send)
 
+    return handle
 
-class ResponseHook:
-    """Calls `Account.before_response`."""
 
-    def __init__(self, app: ASGIApp, account: Account) -> None:
-        self._app = app
-        self._account = account
-        self._numbers = count(1)
+def response_hook(app: ASGIApp, account: Account) -> ASGIApp:
+    """Call `Account.before_response`."""
+    numbers = count(1)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the hook and pass the request on."""
-        number = next(self._numbers)
-        if self._account.before_response is not None:
-            self._account.before_response(number, request_target(scope))
-        await self._app(scope, receive, send)
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        number = next(numbers)
+        if account.before_response is not None:
+            account.before_response(number, request_target(scope))
+        await app(scope, receive, send)
+
+    return handle
+
+
+def _refusal(account: Account, authorization: str) -> str | None:
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() == "token":
+        return None if credentials.strip() == account.token else "Invalid token."
+    if scheme.lower() == "basic":
+        user = f"{account.username}:{account.password}"
+        expected = b64encode(user.encode()).decode()
+        return None if credentials.strip() == expected else "Invalid username/password."
+    return "Authentication credentials were not provided."

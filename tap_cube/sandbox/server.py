@@ -27,9 +27,9 @@ class Sandbox(Account):
     url: str
 
     def __enter__(self) -> Self:
+        # The large CRM, and the first customers of each type, take long to invent.
         for crm in list(self.crms.values())[:2]:
-            # The first B2B and B2C customers take long, which would delay the first responses.
-            crm.rows()
+            crm.prepare()
         host, port = self.address
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=2048)

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
 import re
+from itertools import islice
 
 from tap_cube.sandbox import Sandbox
+from tap_cube.sandbox.crm_specs import small_specs
+from tap_cube.sandbox.invented_customers import invent_customers
 from tests.sandbox.support import CRM, FLAT_FIELDS, PREFIXED_FIELDS, detail, get
 
 EXTRAS = ["active products", "gen info 1", "gen info 2", "gen info 3", "gen info 5", "gen date 2"]
@@ -63,3 +67,10 @@ def test_prefixed_records() -> None:
     single = crm.customer(number)
     assert list(single) == [*PREFIXED_FIELDS, *(f"crm__custom_info__{n}" for n in (72, 73, 74))]
     assert single.items() >= customers[0].items()
+
+
+def test_extra_fields_have_as_many_combinations_of_values_as_specified() -> None:
+    spec = small_specs(3, customers=500, outcomes=None, seed=0)[2]._replace(combinations=7)
+    rows = [json.loads(row) for _, row in islice(invent_customers(spec, 0, "flat"), 500)]
+    assert len({tuple(row[label] for label in spec.listed) for row in rows}) == 7
+    assert len({row["name"] for row in rows}) > 300

@@ -138,9 +138,12 @@ def test_the_peak_of_requests_in_flight(sandbox: Sandbox) -> None:
 
 
 def test_requests_that_end_early_are_not_in_flight(sandbox: Sandbox) -> None:
+    responses: list[int] = []
+    sandbox.before_response = lambda number, _: responses.append(number)
     sandbox.faults = Faults(Fault("reset", first=1))
     with pytest.raises(requests.ConnectionError):
         get(sandbox)
+    assert responses == []
     sandbox.latency = 5
     with pytest.raises(requests.ReadTimeout):
         requests.get(sandbox.url, timeout=0.1)
