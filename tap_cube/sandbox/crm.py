@@ -58,11 +58,10 @@ class Crm:
         self._spec, self._seed, self._shape = spec, seed, shape
         self._lock = RLock()
         self._invented = invent_customers(spec, seed, shape)
-        self._has_customers = False
+        self._has_customers = self._has_events = False
         self._rows: dict[str, bytes] = {}
         self._listing: list[bytes] | None = None
         self._events = EventInventor(spec, campaigns, shape=shape, seed=seed, today=today)
-        self._has_events = False
         # Ordered by day, and within a day by the order in which they were added.
         self._outcomes: list[tuple[date, bytes]] = []
         self._registrations: list[tuple[date, bytes]] = []
