@@ -7,10 +7,10 @@ from math import floor
 
 
 class SlidingWindow:
-    """Accepts at most `rate` requests within any second.
+    """Accepts at most `rate` requests within any second, if the rate is an integer.
 
-    A rate that is not an integer applies to the longest window of a whole number of requests: 2.5
-    means 2 requests in 0.8 s, and 0.5 means 1 request in 2 s. Rejected requests do not count.
+    For other rates, the window is shorter or longer than a second: 2.5 means 2 requests within any
+    0.8 s, and 0.5 means 1 request within any 2 s. Rejected requests do not count.
     """
 
     def __init__(self) -> None:
@@ -28,10 +28,11 @@ class SlidingWindow:
         """
         size = max(1, floor(rate))
         window = size / rate
-        while self._accepted and self._accepted[0] <= now - window:
+        while self._accepted and self._accepted[0] + window <= now:
             self._accepted.popleft()
-        if len(self._accepted) < size:
-            self._accepted.append(now)
-            return 0.0
-        # The oldest of the last `size` requests leaves the window first.
-        return self._accepted[-size] + window - now
+        if len(self._accepted) >= size:
+            # The oldest of the last `size` requests leaves the window first. The same sum as above:
+            # rounding never results in a rejection with a delay of 0.
+            return self._accepted[-size] + window - now
+        self._accepted.append(now)
+        return 0.0
