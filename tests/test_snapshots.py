@@ -4,8 +4,8 @@ The expected output is in `tests/snapshots/`. To write it again after an intende
 
     UPDATE_SNAPSHOTS=1 pytest tests/test_snapshots.py
 
-and review the diff. Both runs use the catalog of `--discover` with every stream selected. The second
-run starts from the first run's STATE, after customers, calls and statuses have changed.
+and review the diff. Both runs use the catalog of `--discover` with every stream selected. The
+second run starts from the first run's STATE, after customers, calls and statuses have changed.
 
 Placeholders replace what differs between any two runs (times, versions, bookmarks), and a schema
 that is the one shown last for its stream, in the catalog or in a SCHEMA. STATE messages within a
@@ -55,7 +55,7 @@ COMMON = {
     "phone_2": None,
     "phone_3": "",
 }
-COMPANIES = (
+COMPANIES: tuple[dict[str, Any], ...] = (
     {"name": "Ærlig & Sønn AS", "address_street_no": 4, "phone_1": "40000001", "email": None},
     {"name": 'Kafé "Å"', "address_street_no": None, "phone_1": "40000002", "email": ""},
     {
