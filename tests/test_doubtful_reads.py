@@ -62,7 +62,7 @@ def test_calls_that_are_all_there(tap: Tap, httpserver: HTTPServer, stream: str)
 
 
 @pytest.mark.parametrize("wavering", [True, False])
-def test_a_count_that_wavers_throughout(tap: Tap, wavering: bool) -> None:  # noqa: FBT001
+def test_a_count_that_wavers_throughout(tap: Tap, *, wavering: bool) -> None:
     """A customer comes and goes with each request, in a list that is not in order of `id`."""
     with Sandbox(customers=8, page_size=2, shape="prefixed") as cube:
         crm = cube.crms[2, "B2B"]
