@@ -18,6 +18,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from decimal import Decimal
+from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -178,8 +179,10 @@ def compare(name: str, text: str) -> None:
     path = SNAPSHOTS / name
     if os.environ.get("UPDATE_SNAPSHOTS"):
         path.write_text(text, encoding="utf-8", newline="\n")
-    # As lists, so that pytest shows the lines that differ
-    assert text.splitlines() == path.read_text(encoding="utf-8").splitlines(), name
+    expected = path.read_text(encoding="utf-8")
+    lines = unified_diff(expected.splitlines(), text.splitlines(), name, "found", lineterm="", n=0)
+    diff = "\n".join(lines)
+    assert not diff, diff
 
 
 def with_bookmarks(state: Any, day: str) -> Any:
