@@ -2,62 +2,141 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
-import traceback
-from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from pathlib import Path
+from typing import NoReturn, TextIO
 
-from singer_sdk.exceptions import SingerSDKError
+import simpleeval  # type: ignore[import-untyped]
+from singer_sdk.exceptions import MapExpressionError, MappingError, SingerSDKError
 
+from tap_cube.config import environment
+from tap_cube.errors import TapCubeError, TargetGoneError, frames, unexpected
+from tap_cube.output import log
 from tap_cube.tap import TapCube
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+_FIRST_STEPS = """\
+tap-cube reads a Cube CRM, and writes Singer messages to stdout.
+
+1. Put the settings into a file (or into variables such as TAP_CUBE_AUTH_TOKEN):
+     echo '{"account": "acme", "auth_token": "..."}' > config.json
+2. Check them (or those in variables: --config ENV):
+     tap-cube --config config.json --test
+3. Read:
+     tap-cube --config config.json | target-jsonl
+
+No Cube at hand? cube-sandbox exec -- tap-cube --config ENV --test
+All options: tap-cube --help. All settings: tap-cube --about --format=markdown"""
+
+#: What a write to stdout may fail with.
+_UNWRITABLE = {errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}
 
 
-def main() -> NoReturn:
-    """Run the command line, and end with status 1 if it fails."""
+def main(tap: type[TapCube] = TapCube) -> NoReturn:
+    """Run the command line, and end with status 1 if it fails.
+
+    Args:
+        tap: The tap.
+    """
+    if not _is_open(sys.stderr):
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # until the end
     try:
-        status = _run()
+        status = _run(tap)
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    with suppress(BrokenPipeError):
-        sys.stdout.flush()
+    if _is_open(sys.stdout):
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            pass  # as of `tap-cube --about | head`
+        except OSError as error:
+            # What failed first is what counts
+            status = status or _fail(error)
     logging.shutdown()
     # Python would first wait for the requests that are still under way, a minute for each pause
     os._exit(status)
 
 
-def _run() -> int:
+def _run(tap: type[TapCube]) -> int:
     # At debug level urllib3 writes each URL into the log, and so the ids of customers
     logging.getLogger("urllib3").setLevel(logging.INFO)
-    command = TapCube.cli
+    if not sys.argv[1:]:
+        return _help()
     try:
-        command(prog_name=TapCube.name)
-    except SingerSDKError as error:
-        return _fail(str(error), error)
+        _prepare()
+        command = tap.cli
+        log.install()
+        command(prog_name=tap.name)
     except Exception as error:  # noqa: BLE001  # its text may quote a customer
-        return _fail(
-            f"Unexpected {type(error).__name__}: LOGLEVEL=DEBUG shows where it came from", error
-        )
+        return _fail(error)
     return 0
 
 
-def _fail(sentence: str, error: BaseException) -> int:
-    TapCube.logger.debug("Where it came from:\n%s", "".join(_frames(error)))
-    TapCube.logger.error("%s", sentence)
+def _help() -> int:
+    text = _FIRST_STEPS
+    if names := environment.variables_set(os.environ, TapCube.config_jsonschema):
+        text += f"\n\nThe variables {', '.join(names)} are read with `--config ENV`."
+    sys.stderr.write(f"{text}\n")
+    return 2
+
+
+def _is_open(stream: TextIO | None) -> bool:
+    """Return whether the standard stream was open when the process began."""
+    return stream is not None
+
+
+def _prepare() -> None:
+    if not _is_open(sys.stdout):
+        msg = "stdout is closed: redirect it to a target or a file"
+        raise TargetGoneError(msg)
+    os.environ.update(environment.log_levels(os.environ))
+
+
+def _fail(error: BaseException) -> int:
+    TapCube.logger.debug("Where it came from:\n%s", "".join(frames(error)))
+    # Requests that are still under way must not write the last line
+    logging.disable(logging.WARNING)
+    TapCube.logger.error("%s", _sentence(error))
     return 1
 
 
-def _frames(error: BaseException) -> Iterator[str]:
-    """A traceback without the errors' texts, which may quote a customer."""
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if cause:
-        yield from _frames(cause)
-    yield from traceback.format_tb(error.__traceback__)
-    yield f"{type(error).__name__}\n"
+def _sentence(error: BaseException) -> str:
+    """Return what failed, without text that may quote a customer."""
+    if isinstance(error, MapExpressionError):
+        return _in_expression(error.__cause__)
+    if isinstance(error, MappingError):
+        return f"Setting `stream_maps`: {error}"
+    if isinstance(error, (SingerSDKError, TapCubeError)):
+        return str(error)
+    if isinstance(error, OSError):
+        return _system_error(error)
+    if any("simpleeval" in frame for frame in frames(error)):
+        return _in_expression(error)
+    return unexpected(error)
+
+
+def _system_error(error: OSError) -> str:
+    """Return what the operating system refused, and for which file."""
+    reason = error.strerror or type(error).__name__
+    if error.filename is not None:
+        return f"{error.filename}: {reason}"
+    if error.errno in _UNWRITABLE:
+        return f"stdout cannot be written: {reason}"
+    return f"The operating system refused a request of the tap: {reason}"
+
+
+def _in_expression(cause: BaseException | None) -> str:
+    """Return why an expression failed, without its text, which may hold a salt."""
+    problem = f"failed with {type(cause).__name__} for a record"
+    if isinstance(cause, simpleeval.FunctionNotDefined):
+        problem = f"calls `{cause.func_name}`, which is not a function of stream maps"
+    elif isinstance(cause, simpleeval.NameNotDefined):
+        problem = f"uses `{cause.name}`, which a record lacks: write record.get('{cause.name}')"
+    elif isinstance(cause, KeyError):
+        problem = "uses a field that a record lacks: write record.get('...') for record['...']"
+    return f"Setting `stream_maps`: an expression {problem}"
 
 
 if __name__ == "__main__":

@@ -1,21 +1,76 @@
-"""What can go wrong, by what is to be done about it."""
+"""Errors by what follows from them.
+
+TapCubeError
+├── TargetGoneError            the run ends
+├── CredentialsRejectedError   the run ends after a last STATE
+└── CubeError                  the CRM fails, the others are read, exit status 1
+    ├── TransientError         the request is retried
+    ├── ReadError
+    └── UnavailableError       in discovery: the stream is left out if every CRM lacks it
+        └── NotFoundError      the other path is tried
+"""
 
 from __future__ import annotations
 
-from singer_sdk.exceptions import FatalAPIError, SingerSDKError
+import traceback
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
-class CredentialsRefusedError(FatalAPIError):
-    """Cube knows these credentials not at all, so that no other request can succeed either."""
+class TapCubeError(Exception):
+    """A failure with a message that names the cause and the way out."""
 
 
-class UnavailableError(FatalAPIError):
-    """Cube has no such resource for these credentials (403)."""
+class TargetGoneError(TapCubeError):
+    """The target closed the pipe."""
+
+
+class CredentialsRejectedError(TapCubeError):
+    """The credentials were rejected (401): no other request can succeed."""
+
+
+class CubeError(TapCubeError):
+    """A resource could not be read."""
+
+
+class TransientError(CubeError):
+    """A request failed in a way that may pass.
+
+    Args:
+        message: What failed.
+        retry_after: Seconds that the server asks to wait.
+        tries: Maximum attempts for an error of this kind; `None` for the setting `max_tries`.
+    """
+
+    def __init__(self, message: str, retry_after: float = 0.0, tries: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.tries = tries
+
+
+class ReadError(CubeError):
+    """A list cannot be read completely."""
+
+
+class UnavailableError(CubeError):
+    """These credentials have no access to the resource (403)."""
 
 
 class NotFoundError(UnavailableError):
-    """Cube has no such resource at all (404)."""
+    """The resource does not exist (404)."""
 
 
-class TargetGoneError(SingerSDKError):
-    """Nobody reads the messages any more."""
+def unexpected(error: BaseException) -> str:
+    """Return a sentence about a defect, without the error's text, which may quote a customer."""
+    return f"Unexpected {type(error).__name__}: LOGLEVEL=DEBUG shows where it came from"
+
+
+def frames(error: BaseException) -> Iterator[str]:
+    """Yield a traceback without the errors' texts, which may quote a customer."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause:
+        yield from frames(cause)
+    yield from traceback.format_tb(error.__traceback__)
+    yield f"{type(error).__name__}\n"

@@ -1,38 +1,58 @@
-"""The tap: its settings, its CRMs, its streams."""
+"""The tap: wires its parts, and lists its streams."""
 
 from __future__ import annotations
 
-import datetime as dt
 import os
+import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from dataclasses import replace
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from singer_sdk import Tap
-from singer_sdk.exceptions import ConfigurationError, FatalAPIError
+from singer_sdk.exceptions import ConfigurationError
 
-from tap_cube import config
-from tap_cube.auth import CubeAuthenticator
-from tap_cube.calls import CallOutcomes, CustomerStatuses, ProductRegistrations
+from tap_cube import crms
 from tap_cube.compat import override
-from tap_cube.customers import CustomerDetails, Customers
-from tap_cube.errors import CredentialsRefusedError, UnavailableError
-from tap_cube.messages import MessageWriter
-from tap_cube.names import Definition
-from tap_cube.session import CubeSession
-from tap_cube.settings import SETTINGS
-from tap_cube.streams import Campaigns, CustomFields
-from tap_cube.table import crm_of
-from tap_cube.throttle import Throttle
+from tap_cube.config import environment, files, validation
+from tap_cube.config.connection import connection
+from tap_cube.config.settings import SETTINGS
+from tap_cube.cube import resources
+from tap_cube.cube.account import Account
+from tap_cube.cube.client import CubeClient
+from tap_cube.cube.resources import Crm
+from tap_cube.errors import CubeError, UnavailableError
+from tap_cube.output.writer import MessageWriter
+from tap_cube.schema.documented import CALL_OUTCOME, PRODUCT_REGISTRATION
+from tap_cube.streams import check, pinned
+from tap_cube.streams.base import COLUMNS, CubeStream
+from tap_cube.streams.campaigns import Campaigns
+from tap_cube.streams.custom_fields import CustomFields
+from tap_cube.streams.customer_details import CustomerDetails
+from tap_cube.streams.customer_statuses import CustomerStatuses
+from tap_cube.streams.customers import Customers
+from tap_cube.streams.events import Events
+from tap_cube.streams.services import Runtime, Services
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from types import FrameType
 
     import click
-    from singer_sdk.helpers.types import Context
 
-    from tap_cube.records import CubeStream
+NAMES = frozenset(
+    resource.name
+    for resource in (
+        resources.CUSTOMERS,
+        resources.CUSTOMER_DETAILS,
+        resources.CUSTOM_FIELDS,
+        resources.CAMPAIGNS,
+        resources.CALL_OUTCOMES,
+        resources.PRODUCT_REGISTRATIONS,
+        resources.CUSTOMER_STATUSES,
+    )
+)
 
 
 class TapCube(Tap):
@@ -43,160 +63,172 @@ class TapCube(Tap):
     dynamic_catalog = True
     message_writer_class = MessageWriter
     message_writer: MessageWriter
+    #: Makes the clock and the intervals of a run.
+    runtime: ClassVar[Callable[[], Runtime]] = Runtime
 
-    def __init__(self, **kwargs: Any) -> None:
-        #: What went wrong in a CRM while the others were still read.
-        self.failures: list[FatalAPIError] = []
-        #: When the run began, for all that depends on the date.
-        self.started_at = dt.datetime.now(dt.timezone.utc)
-        self._definitions: dict[tuple[Any, ...], list[Definition]] = {}
-        if kwargs.get("parse_env_config"):
-            config.check_environment(os.environ, "TAP_CUBE_")
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        config: Mapping[str, Any] | None = None,
+        catalog: Any = None,
+        parse_env_config: bool = False,
+        setup_mapper: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        self.append_builtin_config(self.config_jsonschema)
+        given = dict(config or {})
+        unread: Sequence[str] = ()
+        if parse_env_config:
+            given |= environment.settings_in(os.environ, self.config_jsonschema)
+        else:
+            unread = environment.variables_set(os.environ, self.config_jsonschema)
+        for warning in validation.unknown(given, self.config_jsonschema, NAMES):
+            self.logger.warning("%s", warning)
+        self._columns_in_catalog = _columns_in(catalog)
+        super().__init__(
+            config=validation.validated(given, self.config_jsonschema, unread),
+            catalog=catalog,
+            setup_mapper=False,
+            **kwargs,
+        )
+        if threading.current_thread() is threading.main_thread():
+            # After those of the SDK, which reports a read that was broken off as a success
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(signum, self._end)
+        if setup_mapper:
+            self.setup_mapper()
+            pinned.check(self._pins, self._streams_of_catalog)
 
     @classmethod
     @override
-    def invoke(
-        cls, *, state: IO[str] | None = None, catalog: IO[str] | None = None, **options: Any
+    def invoke(  # type: ignore[override]  # the SDK's own type is not compatible with its parent's
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: Any = None,
+        state: IO[str] | None = None,
+        catalog: IO[str] | None = None,
     ) -> None:
-        super().invoke(
-            state=config.checked("state", state),
-            catalog=config.checked("catalog", catalog, "streams"),
-            **options,
+        """Run the command: as the SDK does, but a run in which a CRM failed fails.
+
+        Raises:
+            CubeError: If a CRM failed.
+        """
+        super(Tap, cls).invoke(about=about, about_format=about_format)
+        cls.print_version(print_fn=cls.logger.info)
+        tap = cls(
+            config=config.config if config else None,
+            state=files.checked_state(state, NAMES),
+            catalog=files.checked_catalog(catalog, NAMES),
+            parse_env_config=bool(config and config.parse_env),
         )
+        if not any(stream.selected for stream in tap.streams.values()):
+            tap.logger.warning("No stream is selected: nothing is read")
+        tap.sync_all()
+        tap.message_writer.conclude(tap.state)
+        tap.warn_of_pins()
+        tap.raise_failure()
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        command.params.append(crms.option(cls._find_crms))
+        return command
+
+    @classmethod
+    def _find_crms(cls, config: Mapping[str, Any] | None, parse_env: bool) -> Sequence[Crm]:  # noqa: FBT001
+        """Return the CRMs that a run would read, without discovery."""
+        tap = cls(config=config, parse_env_config=parse_env, setup_mapper=False)
+        return tap.services.account.crms()
 
     @classmethod
     @override
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
         try:
             return super().cb_config(ctx, param, value)
-        except OSError:
-            msg = f"--config {' '.join(value)}: there is no such file, or it cannot be read"
-            raise ConfigurationError(msg) from None
-        except ValueError as error:
-            # Its first line says where, its text does not quote what stands there
-            msg = f"--config {' '.join(value)}: this is no JSON ({str(error).splitlines()[0]})"
-            raise ConfigurationError(msg) from None
+        except (OSError, TypeError, ValueError):
+            raise ConfigurationError(files.config_problem(value)) from None
 
+    @classmethod
     @override
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """In place of the SDK's, whose messages quote the values: they may be secrets.
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        if value in {"disabled", "schema"}:
+            super().cb_test(ctx, param, value)
+            return
+        with check.for_people():
+            config = ctx.params["config"]
+            tap = cls(config=config.config, parse_env_config=config.parse_env)
+            streams = [tap._stream(name) for name in tap.streams]
+            for line in check.report(
+                tap.services, streams, lambda stream: tap.run_sync_dry_run(1, [stream])
+            ):
+                sys.stderr.write(f"{line}\n")
+        tap.raise_failure()
+        ctx.exit()
 
-        It is private, but the only point at which all sources of settings are merged and nothing
-        was done with them yet. `test_settings` fails if the SDK no longer calls it.
-        """
-        self.append_builtin_config(self.config_jsonschema)
-        for sentence in config.unknown(self._config, self.config_jsonschema):
-            self.logger.warning("%s", sentence)
-        config.validate(self._config, self.config_jsonschema)
-        return []
-
-    @override
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """End at once, but not within a line, and with the status that a signal ends with.
-
-        In place of the SDK's, which reports a read that was broken off as a success. Private to
-        the SDK; `test_resume` fails if it is no longer called.
-        """
-        self.message_writer.between_lines(lambda: self._end_by_signal(signum))
-
-    def _end_by_signal(self, signum: int) -> None:
-        if self.state:
-            self.state_writer.write_state(self.state)
-        self.logger.warning("Ended by signal %d: the next run goes on from here", signum)
-        sys.exit(128 + signum)
-
-    @cached_property
-    def session(self) -> CubeSession:
-        """The HTTP session that all streams share."""
-        return CubeSession(config.origin(self.config), self.config["concurrency"])
-
-    @cached_property
-    def throttle(self) -> Throttle:
-        """When the next request may go out."""
-        return Throttle(self.config.get("requests_per_second"))
-
-    @cached_property
-    def pool(self) -> ThreadPoolExecutor:
-        """The workers, which all requests are made by."""
-        return ThreadPoolExecutor(self.config["concurrency"], "tap-cube")
-
-    @cached_property
-    def authenticator(self) -> CubeAuthenticator:
-        """What signs each request."""
-        return CubeAuthenticator(self.config)
-
-    @cached_property
-    def customers(self) -> Customers:
-        """The list of customers, which other streams take the ids from."""
-        return Customers(self)
-
-    @cached_property
-    def crms(self) -> list[dict[str, Any]]:
-        """The CRMs to read: those of the settings, or else all that a campaign names.
+    def raise_failure(self) -> None:
+        """Raise the first failure of the run, if there was one.
 
         Raises:
-            ConfigurationError: If there is none.
+            CubeError: With the number of further failures.
         """
-        if "crms" in self.config:
-            found = [(crm["data_owner_id"], crm["crm_type"]) for crm in self.config["crms"]]
-        else:
-            found = sorted(self._campaigns_crms())
-        if not found:
-            msg = "No CRM is known: list the CRMs to read in the setting `crms`"
-            raise ConfigurationError(msg)
-        return [
-            {"data_owner_id": owner, "crm_type": crm_type}
-            for owner, crm_type in dict.fromkeys(found)
-        ]
+        failures = self.services.failures
+        if failures:
+            more = f" (and {len(failures) - 1} more errors above)" if len(failures) > 1 else ""
+            msg = f"{failures[0]}{more}"
+            raise CubeError(msg)
 
-    def _campaigns_crms(self) -> set[tuple[int, str]]:
-        try:
-            campaigns = Campaigns(self).sample(None)
-        except UnavailableError as error:
-            msg = (
-                "The campaigns, which name the CRMs, cannot be read: list the CRMs in the setting "
-                f"`crms` ({error})"
-            )
-            raise ConfigurationError(msg) from None
-        return {
-            (owner, crm_type)
-            for campaign in campaigns
-            if isinstance(owner := campaign.get("data_owner__id"), int)
-            and isinstance(crm_type := campaign.get("campaign__crm_type"), str)
-            and crm_type
-        }
+    def warn_of_pins(self) -> None:
+        """Warn of pinned types whose columns did not appear."""
+        if missing := pinned.unknown(self._pins, self._streams_of_catalog):
+            self.logger.warning("%s", pinned.warning(missing))
 
-    def definitions(self, context: Context | None) -> list[Definition]:
-        """The fields that a CRM defines for itself, whether a record has them or not.
+    @property
+    def _pins(self) -> list[str]:
+        return [pin["field"] for pin in self.config.get("field_types", ())]
 
-        Raises:
-            FatalAPIError: If they cannot be read, and names depend on them.
-        """
-        crm = crm_of(context)
-        if crm not in self._definitions:
-            try:
-                self._definitions[crm] = Definition.of(CustomFields(self).sample(context))
-            except CredentialsRefusedError:
-                raise
-            except FatalAPIError as error:
-                if self.config["custom_field_names"] == "label":
-                    msg = f"the labels that `custom_field_names` wants cannot be read: {error}"
-                    raise type(error)(msg) from None
-                self.logger.warning("The definitions of a CRM's own fields are missing: %s", error)
-                self._definitions[crm] = []
-        return self._definitions[crm]
+    @property
+    def _streams_of_catalog(self) -> list[CubeStream]:
+        return [self._stream(name) for name in self.streams]
+
+    def _end(self, signum: int, _frame: FrameType | None) -> None:
+        then = ": the next run continues from here" if self.state else ""
+        self.logger.warning("Ended by signal %d%s", signum, then)
+        self.message_writer.end(self.state, 128 + signum)
+
+    @cached_property
+    def services(self) -> Services:
+        """What all streams share."""
+        runtime = type(self).runtime()
+        client = CubeClient(
+            replace(connection(self.config), first_delay=runtime.first_delay), self.logger
+        )
+        crms = self.config.get("crms")
+        return Services(
+            client=client,
+            account=Account(
+                client,
+                None if crms is None else [Crm(c["data_owner_id"], c["crm_type"]) for c in crms],
+                include_inactive=self.config["include_inactive_campaigns"],
+            ),
+            writer=self.message_writer,
+            runtime=runtime,
+            catalog_columns=self._columns_in_catalog,
+        )
 
     @override
-    def discover_streams(self) -> list[CubeStream]:
+    def discover_streams(self) -> Sequence[CubeStream]:
+        customers = Customers(self, self.services)
         streams: list[CubeStream] = [
-            self.customers,
-            CustomerDetails(self),
-            CustomFields(self),
-            Campaigns(self),
-            CallOutcomes(self),
-            ProductRegistrations(self),
-            CustomerStatuses(self),
+            customers,
+            CustomerDetails(self, self.services, customers),
+            CustomFields(self, self.services),
+            Campaigns(self, self.services),
+            Events(self, self.services, resources.CALL_OUTCOMES, CALL_OUTCOME),
+            Events(self, self.services, resources.PRODUCT_REGISTRATIONS, PRODUCT_REGISTRATION),
+            CustomerStatuses(self, self.services),
         ]
         if self.input_catalog is not None:
             return [stream for stream in streams if self.input_catalog.get_stream(stream.name)]
@@ -205,11 +237,38 @@ class TapCube(Tap):
     def _is_available(self, stream: CubeStream) -> bool:
         try:
             _ = stream.schema
-        except CredentialsRefusedError:
-            raise
         except UnavailableError as error:
             if stream.essential:
                 raise
             self.logger.warning("%s. The stream is left out", error)
             return False
         return True
+
+    def _stream(self, name: str) -> CubeStream:
+        return cast("CubeStream", self.streams[name])
+
+    @property
+    @override
+    def catalog_dict(self) -> dict[str, Any]:
+        """The catalog, with what it remembers of columns until there is a STATE."""
+        catalog = super().catalog_dict
+        pinned.check(self._pins, self._streams_of_catalog)
+        self.warn_of_pins()
+        for entry in catalog["streams"]:
+            remembered = self._stream(entry["tap_stream_id"]).table.remember()
+            for metadata in entry["metadata"]:
+                if not metadata["breadcrumb"] and remembered:
+                    metadata["metadata"][COLUMNS] = remembered
+        return catalog
+
+
+def _columns_in(catalog: Any) -> dict[str, Any]:
+    """Return what a catalog's metadata remembers of columns, by stream."""
+    if not isinstance(catalog, dict):
+        return {}
+    return {
+        entry.get("tap_stream_id"): metadata["metadata"][COLUMNS]
+        for entry in catalog["streams"]
+        for metadata in entry.get("metadata", ())
+        if not metadata["breadcrumb"] and COLUMNS in metadata["metadata"]
+    }

@@ -1,6 +1,6 @@
-"""Takes the README's picture of a run: `python -m tests.pictures`, with the group `pictures`.
+"""Takes the pictures of the documentation: `python -m tests.pictures`, with the group `pictures`.
 
-A real run in a real terminal: what it shows in mid-read is what the picture shows.
+Real programs in a real terminal: what the terminal shows is what the pictures show.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyte
@@ -23,46 +24,97 @@ from rich.text import Text
 from tap_cube.sandbox import Sandbox
 
 COLUMNS, LINES = 100, 24
-PICTURE = Path(__file__).parent.parent / ".github" / "pictures" / "run.svg"
-COMMAND = "LOGLEVEL=WARNING tap-cube --config ENV > messages.jsonl"
-#: What stands on the screen when the picture is taken.
-MOMENT = re.compile(r"CRM 2/B2B, customers: +6\d%")
+PICTURES = Path(__file__).parent.parent / ".github" / "pictures"
+#: Stands for the sandbox, as in an account of the user's.
+ORIGIN = "https://acme.headshed.com"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a picture shows.
+
+    Attributes:
+        name: Its file's name.
+        command: The command as it is shown.
+        arguments: The arguments of the tap.
+        moment: What stands on the screen when the picture is taken; the end of the run if empty.
+        variables: Environment variables.
+        messages: Whether stdout goes into a file.
+    """
+
+    name: str
+    command: str
+    arguments: tuple[str, ...]
+    moment: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
+    messages: bool = False
+
+
+ALL = (
+    Picture(
+        "run",
+        "LOGLEVEL=WARNING tap-cube --config ENV > messages.jsonl",
+        ("--config", "ENV"),
+        r"customers +6\d%.*2/B2B",
+        (("LOGLEVEL", "WARNING"),),
+        messages=True,
+    ),
+    Picture("test", "tap-cube --config config.json --test", ("--config", "ENV", "--test")),
+    Picture(
+        "error",
+        "tap-cube --config config.json > messages.jsonl",
+        ("--config", "ENV"),
+        variables=(("TAP_CUBE_AUTH_TOKEN", "expired"), ("TAP_CUBE_USERNAME", "")),
+        messages=True,
+    ),
+)
 
 
 def main() -> None:
-    """Run the tap in a terminal, and take the picture."""
-    screen = pyte.Screen(COLUMNS, LINES)
+    """Take all pictures."""
     with Sandbox(customers=20_000, latency=0.1) as sandbox:
-        _watch(sandbox, screen)
-    lines = [f"$ {COMMAND}", *(line.rstrip() for line in screen.display)]
+        for picture in ALL:
+            screen = pyte.Screen(COLUMNS, LINES)
+            _watch(picture, sandbox, screen)
+            lines = [line.rstrip().replace(sandbox.url, ORIGIN) for line in screen.display]
+            _draw(picture, lines)
+
+
+def _draw(picture: Picture, lines: list[str]) -> None:
     while not lines[-1]:
         lines.pop()
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=COLUMNS, file=nowhere)
-        console.print(Text("\n".join(lines), overflow="crop", no_wrap=True))
-    svg = console.export_svg(title="tap-cube", unique_id="run")
+        text = "\n".join([f"$ {picture.command}", *lines])
+        console.print(Text(text, overflow="crop", no_wrap=True))
+    svg = console.export_svg(title="tap-cube", unique_id=picture.name)
     # Fonts of another host would tell it who reads the README
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
-    PICTURE.write_text(re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE), encoding="utf-8")
+    path = PICTURES / f"{picture.name}.svg"
+    path.write_text(re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE), encoding="utf-8")
 
 
-def _watch(sandbox: Sandbox, screen: pyte.Screen) -> None:
+def _watch(picture: Picture, sandbox: Sandbox, screen: pyte.Screen) -> None:
+    """Run the tap until its moment, or its end, and show it on the screen."""
     ours, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     settings = {"TAP_CUBE_API_URL": sandbox.url, "TAP_CUBE_AUTH_TOKEN": sandbox.token}
     stream = pyte.ByteStream(screen)
     with (
         tempfile.TemporaryFile() as messages,
-        subprocess.Popen(  # our own program
-            [sys.executable, "-m", "tap_cube", "--config", "ENV"],
-            env={**os.environ, **settings, "LOGLEVEL": "WARNING"},
-            stdout=messages,
+        subprocess.Popen(  # noqa: S603  # our own program
+            [sys.executable, "-m", "tap_cube", *picture.arguments],
+            env={**os.environ, **settings, **dict(picture.variables)},
+            stdout=messages if picture.messages else terminal,
             stderr=terminal,
         ) as process,
     ):
         os.close(terminal)
-        while not MOMENT.search("\n".join(screen.display)):
-            stream.feed(os.read(ours, 65536))
+        while not (picture.moment and re.search(picture.moment, "\n".join(screen.display))):
+            try:
+                stream.feed(os.read(ours, 65536))
+            except OSError:  # how Linux ends it
+                break
         process.terminate()
 
 

@@ -55,6 +55,19 @@ class Run:
     def records(self, stream: str) -> list[Record]:
         return [m["record"] for m in self.of_type("RECORD", stream)]
 
+    def rows(self, stream: str) -> list[Record]:
+        """The records as a table holds them: the last of each key, by CRM and by `id`."""
+        keys = self.of_type("SCHEMA", stream)[-1]["key_properties"]
+        rows = {tuple(record.get(key) for key in keys): record for record in self.records(stream)}
+        return sorted(
+            rows.values(),
+            key=lambda row: (
+                row.get("data_owner_id", 0),
+                row.get("crm_type", ""),
+                row.get("id", 0),
+            ),
+        )
+
     def properties(self, stream: str) -> dict[str, Any]:
         """The columns of a stream by its last SCHEMA."""
         return dict(self.of_type("SCHEMA", stream)[-1]["schema"]["properties"])
@@ -261,14 +274,32 @@ def _in_column(value: Any, schema: Mapping[str, Any]) -> Any:
     return re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", value) if kind == "date-time" else value
 
 
-# The tap on a day of the past. Then 2024-05-18 is the last day that is over everywhere on Earth
-ON_A_DAY = """
+def program(mutation: str = "", **runtime: Any) -> str:
+    """A program that runs the tap with another clock, or with other intervals.
+
+    Args:
+        mutation: A statement that breaks the tap, to see that a test notices it.
+        runtime: Arguments of `Runtime`, as source code.
+    """
+    arguments = ", ".join(f"{name}={value}" for name, value in runtime.items())
+    return f"""
 from datetime import datetime, timezone
-from tap_cube.calls import DatedStream
+from functools import partial
 from tap_cube.__main__ import main
+from tap_cube.streams.services import Runtime
 from tap_cube.tap import TapCube
-now = datetime(2024, 5, 20, 8, tzinfo=timezone.utc)
-TapCube.started_at = property(lambda _: now, lambda *_: None)
-{}
-main()
+
+class Tap(TapCube):
+    runtime = partial(Runtime, {arguments})
+
+{mutation}
+main(Tap)
 """
+
+
+def on_a_day(mutation: str = "", **runtime: Any) -> str:
+    """The tap on a day of the past. Then 2024-05-18 is the last day that is over everywhere."""
+    return program(mutation, now="datetime(2024, 5, 20, 8, tzinfo=timezone.utc)", **runtime)
+
+
+ON_A_DAY = on_a_day()

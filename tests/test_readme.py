@@ -1,4 +1,7 @@
-"""A first user's path: each command of the README, word for word, in a clean clone."""
+"""A first user's path: each command of the README and of `docs/`, word for word.
+
+In a clean clone, with an empty home and a clean environment.
+"""
 
 from __future__ import annotations
 
@@ -6,38 +9,65 @@ import json
 import os
 import re
 import signal
+import socket
+import ssl
 import subprocess
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from tap_cube.sandbox import Sandbox
-from tests.support import conformed, own_environment
+from tests.documents import PAGES, block, command
+from tests.documents import commands as all_commands
+from tests.support import conformed
 from tests.targets import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from typing_extensions import Self
 
 pytestmark = pytest.mark.e2e
 
 SECONDS = 600
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 
-# The README's shell commands, in its order, by something that is in them. All are run here, but for
-# the one that runs all tests, as .ci/run does, and for a recipe, which `test_recipes` follows.
+# The shell commands of all pages, by something that is in them. All are run here, but for the one
+# that runs all tests, as .ci/run does, and for a recipe, which `test_recipes` follows.
 FIRST = "cube-sandbox exec --"
 TESTS = "--group test"
 LOOK = "duckdb.connect"
-PROJECT = "meltano config set"
+PROJECT = "meltano config set tap-cube account"
 REFRESH = "--refresh-catalog"
+FULL = "--full-refresh"
 ALONE = "--discover > catalog.json"
+ADD = "--from-ref"
+GIT = 'python3 -m venv tap && tap/bin/pip install "tap-cube @ git+'
+CLONE = "tap/bin/pip install ../tap-cube\n"
+WHEEL = "pip wheel"
+TARGET = "target-jsonl=="
+VARIABLES = "export TAP_CUBE_ACCOUNT"
 NIGHTLY = "#!/bin/bash"
-KNOWN = (FIRST, TESTS, LOOK, PROJECT, REFRESH, ALONE, NIGHTLY)
-# What a user puts in place of what the README has there: all else is as it is in the README
+PINS = "target/bin/pip install target-duckdb=="
+LEVEL = "TAP_CUBE_LOGLEVEL=WARNING tap-cube"
+JSON = "SINGER_SDK_LOG_CONFIG=logging.yml"
+PROXY = "HTTPS_PROXY="
+CERTIFICATE = "REQUESTS_CA_BUNDLE="
+KNOWN = {
+    "README.md": [FIRST, TESTS, LOOK, PROJECT, ALONE],
+    "docs/recipes.md": [NIGHTLY, PINS],
+    "docs/setting-up.md": [ADD, REFRESH, GIT, CLONE, WHEEL, TARGET, VARIABLES],
+    "docs/troubleshooting.md": [LEVEL, JSON, PROXY, CERTIFICATE],
+    "docs/upgrading.md": [FULL],
+}
+# What a user puts in place of what the pages have there: all else is as it is on the pages
 OWN = {
     "tap-cube account acme ": "tap-cube api_url {url} ",
+    "TAP_CUBE_ACCOUNT=acme": "TAP_CUBE_API_URL={url}",
     '"account": "acme"': '"api_url": "{url}"',
     '"..."': '"{token}"',
 }
@@ -52,24 +82,9 @@ print(json.dumps([dict(zip(table.columns, row)) for row in table.fetchall()], de
 """
 
 
-def blocks() -> list[tuple[str, str]]:
-    """Each shell command of the README, and the text block after it, if any."""
-    return re.findall(
-        r"^```sh\n(.*?)^```$(?:\n\n```\n(.*?)^```$)?",
-        README,
-        re.MULTILINE | re.DOTALL,
-    )
-
-
-def block(content: str) -> tuple[str, str]:
-    """The one of `blocks` that contains this."""
-    (found,) = (found for found in blocks() if content in found[0])
-    return found
-
-
 def commands(content: str, cube: Sandbox) -> str:
     """A block as a user pastes it, with what is the user's own."""
-    text, _ = block(content)
+    text = command(content)
     for theirs, own in OWN.items():
         text = text.replace(theirs, own.format(url=cube.url, token=cube.token))
     return text
@@ -77,17 +92,28 @@ def commands(content: str, cube: Sandbox) -> str:
 
 @dataclass
 class User:
-    """Somebody in a clean clone, who has set up nothing."""
+    """Somebody with a clean clone, who has set up nothing."""
 
     clone: Path
     home: Path
 
-    def run(self, *command: str, folder: Path | None = None, path: str | None = None) -> str:
+    def run(
+        self,
+        *command: str,
+        folder: Path | None = None,
+        path: str | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> str:
         """What a command prints."""
         with subprocess.Popen(  # noqa: S603  # the README's own commands
             command,
             cwd=folder or self.clone,
-            env=own_environment(HOME=str(self.home), PATH=path or os.environ["PATH"]),
+            env={
+                **{name: os.environ[name] for name in KEPT},
+                "HOME": str(self.home),
+                "PATH": path or PATH,
+                **(variables or {}),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
@@ -101,11 +127,18 @@ class User:
         assert process.returncode == 0, output
         return output
 
-    def shell(self, script: str, folder: Path | None = None) -> str:
+    def shell(
+        self, script: str, folder: Path | None = None, variables: Mapping[str, str] | None = None
+    ) -> str:
         """Paste commands into a shell that knows the programs, and that stops at what fails."""
         known = (".venv/bin", ".meltano/loaders/target-jsonl/venv/bin")
-        path = os.pathsep.join([*(str(self.clone / one) for one in known), os.environ["PATH"]])
-        return self.run("bash", "-c", f"set -eo pipefail\n{script}", folder=folder, path=path)
+        path = os.pathsep.join([*(str(self.clone / one) for one in known), PATH])
+        return self.run(
+            *("bash", "-c", f"set -eo pipefail\n{script}"),
+            folder=folder,
+            path=path,
+            variables=variables,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -113,12 +146,11 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> User:
     """Somebody who has run the first command."""
     folder = tmp_path_factory.mktemp("user")
     (home := folder / "home").mkdir()
-    clone = folder / "clone"
+    clone = folder / "tap-cube"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)  # noqa: S603, S607
     user = User(clone, home)
-    command, _ = block(FIRST)
-    assert command.startswith("python3 -m venv ")
-    user.run("sh", "-c", command)
+    assert command(FIRST).startswith("python3 -m venv ")
+    user.run("sh", "-c", command(FIRST))
     return user
 
 
@@ -129,30 +161,44 @@ def cube() -> Iterator[Sandbox]:
         yield running
 
 
+def first_days(cube: Sandbox) -> list[str]:
+    """The first day of each window of calls that was requested."""
+    return re.findall(r"call_outcomes/\?from_date=(\d+)", str(cube.requests))
+
+
 def loaded(user: User) -> list[dict[str, Any]]:
     """The customers of a CRM that are in the warehouse."""
     return list(json.loads(user.run(PYTHON, "-c", QUERY)))
+
+
+#: What a clean environment has beside `HOME` and `PATH`: how packages are found.
+KEPT = {name for name in os.environ if name.startswith(("PIP_", "SSL_CERT_", "LANG"))}
+PATH = os.environ["PATH"]
 
 
 # In order: each test goes on where the one before it left the clone
 
 
 def test_each_command_is_known() -> None:
-    """A command that is new in the README must be run here too."""
-    assert set(re.findall(r"^ *```(\S+)", README, re.MULTILINE)) == {"sh", "json", "yaml"}
-    texts = [text for text, _ in blocks()]
-    assert [[name for name in KNOWN if name in text] for text in texts] == [
-        [name] for name in KNOWN
-    ]
+    """A command that is new on a page must be run here too."""
+    found: dict[str, list[list[str]]] = {}
+    names = [name for known in KNOWN.values() for name in known]
+    for page, text, _ in all_commands():
+        found.setdefault(page, []).append([name for name in names if name in text])
+    assert found == {page: [[name] for name in known] for page, known in KNOWN.items()}
+    for page, text in PAGES.items():
+        languages = set(re.findall(r"^ *```(\S+)", text, re.MULTILINE))
+        assert languages <= {"sh", "json", "yaml", "python"}, page
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert block(TESTS)[0] in ci
+    assert command(TESTS) in ci
     recipes = (ROOT / "tests" / "test_recipes.py").read_text(encoding="utf-8")
-    assert '"Every night, without Meltano", "sh"' in recipes
+    assert 'command("#!/bin/bash")' in recipes
+    assert 'command("target-duckdb==")' in recipes
 
 
 def test_the_query_prints_what_the_readme_shows(user: User) -> None:
-    command, shown = block(LOOK)
-    assert user.run("sh", "-c", command).split() == shown.split()
+    (shown,) = (text for _, block, text in all_commands() if LOOK in block)
+    assert user.run("sh", "-c", command(LOOK)).split() == shown.split()
 
 
 def test_the_table_is_the_list(user: User) -> None:
@@ -191,6 +237,10 @@ def test_an_account_of_ones_own_in_meltano(user: User, cube: Sandbox) -> None:
     user.shell(commands(REFRESH, cube))
     (row,) = (row for row in loaded(user) if row["id"] == newer["id"])
     assert row["nytt felt"] == "nytt"
+    # And all days once more
+    cube.requests.clear()
+    user.shell(commands(FULL, cube))
+    assert min(first_days(cube)) == "20240101"
 
 
 def test_alone(user: User, cube: Sandbox, tmp_path: Path) -> None:
@@ -210,13 +260,167 @@ def test_alone(user: User, cube: Sandbox, tmp_path: Path) -> None:
     total = sum(len(crm.customers()) for crm in cube.crms.values())
     assert len(customers.read_text(encoding="utf-8").splitlines()) == total
     # As its last comment says
-    text, _ = block(ALONE)
-    (option,) = re.findall(r"by (--state state\.json)", text)
+    text = command(ALONE)
+    (option,) = re.findall(r"next run: (--state state\.json)", text)
     (run,) = (line for line in text.splitlines() if " | target-jsonl " in line)
     cube.requests.clear()
     user.shell(run.replace(" |", f" {option} |"), tmp_path)
     state = json.loads((tmp_path / "state.json").read_text(encoding="utf-8"))
-    days = re.findall(r"call_outcomes/\?from_date=(\d+)", str(cube.requests))
     marks = state["bookmarks"]["call_outcomes"]["partitions"]
     first = min(mark["replication_key_value"] for mark in marks)
-    assert min(days) == first.replace("-", ""), "the last day is read again, and not the 30 before"
+    assert min(first_days(cube)) == first.replace("-", ""), "one day is read again"
+
+
+# The pages in `docs/`
+
+
+def test_a_project_of_ones_own(user: User, cube: Sandbox, tmp_path: Path) -> None:
+    """With the plugin definitions, which `meltano add` reads: the tap comes from a repository."""
+    user.shell("meltano init --no-usage-stats warehouse", tmp_path)
+    project = tmp_path / "warehouse"
+    definitions = tmp_path / "tap-cube" / "docs" / "plugins"
+    definitions.mkdir(parents=True)
+    for path in (user.clone / "docs" / "plugins").iterdir():
+        text = path.read_text(encoding="utf-8").replace(REPOSITORY, f"file://{user.clone}")
+        (definitions / path.name).write_text(text, encoding="utf-8")
+    user.shell(command(ADD), project)
+    user.shell(commands(PROJECT, cube), project)
+    rows = json.loads(user.run(str(project / PYTHON), "-c", COUNTS, folder=project))
+    assert rows["customers"] == sum(len(crm.customers()) for crm in cube.crms.values())
+    assert "customer_details" not in rows
+    assert rows["call_outcomes"] > 100
+
+
+REPOSITORY = "https://github.com/tap-cube/tap-cube.git"
+COUNTS = """
+import duckdb, json
+cube = duckdb.connect("cube.duckdb", read_only=True)
+tables = [name for name, in cube.sql("select table_name from duckdb_tables()").fetchall()]
+print(json.dumps({t: cube.sql(f"select count(*) from main.{t}").fetchone()[0] for t in tables}))
+"""
+
+
+@pytest.mark.parametrize("way", [GIT, CLONE, WHEEL], ids=["git", "clone", "wheel"])
+def test_an_installation(user: User, tmp_path: Path, way: str) -> None:
+    folder = tmp_path / "srv"
+    folder.mkdir()
+    (tmp_path / "tap-cube").symlink_to(user.clone)
+    user.run(
+        "bash",
+        "-ec",
+        command(way).replace(REPOSITORY, f"file://localhost{user.clone}"),
+        folder=folder,
+    )
+    told = user.run(str(folder / "tap" / "bin" / "tap-cube"), "--version")
+    assert re.match(r"tap-cube v\d", told)
+
+
+def test_the_target_and_variables(user: User, cube: Sandbox, tmp_path: Path) -> None:
+    user.run("bash", "-ec", command(TARGET), folder=tmp_path)
+    assert (tmp_path / "target" / "bin" / "target-jsonl").exists()
+    told = user.shell(commands(VARIABLES, cube), tmp_path)
+    assert re.search(r"^2/B2B +200$", told, re.MULTILINE)
+    assert told.endswith("Everything works.\n")
+
+
+def test_the_log(user: User, cube: Sandbox, tmp_path: Path) -> None:
+    config = {"api_url": cube.url, "auth_token": cube.token}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert user.shell(command(LEVEL), tmp_path) == ""
+    logging = block("docs/troubleshooting.md", "The log", "yaml")
+    (tmp_path / "logging.yml").write_text(logging)
+    lines = [json.loads(line) for line in user.shell(command(JSON), tmp_path).splitlines()]
+    assert any("no anomalies" in line["message"] for line in lines)
+
+
+@pytest.mark.parametrize("way", [PROXY, CERTIFICATE], ids=["proxy", "certificate"])
+def test_a_proxy_with_a_certificate_of_its_own(
+    user: User, cube: Sandbox, tmp_path: Path, way: str
+) -> None:
+    """https://acme.headshed.com through a proxy that reads along, as in some companies."""
+    (tmp_path / "config.json").write_text(json.dumps({"account": "acme", "auth_token": cube.token}))
+    authority = certify(tmp_path, "acme.headshed.com")
+    with Proxy(tmp_path, cube) as proxy:
+        own = {
+            "http://proxy.example.com:3128": proxy.url,
+            "/etc/ssl/certs/acme.pem": str(authority),
+        }
+        text = command(way)
+        for theirs, mine in own.items():
+            text = text.replace(theirs, mine)
+        told = user.shell(
+            text,
+            tmp_path,
+            {"HTTPS_PROXY": proxy.url, "REQUESTS_CA_BUNDLE": str(authority)},
+        )
+        assert proxy.targets == {"acme.headshed.com:443"}
+    assert "https://acme.headshed.com accepts the credentials" in told
+    assert told.endswith("Everything works.\n")
+
+
+def certify(folder: Path, host: str) -> Path:
+    """Make an authority, and a certificate for a host with its key, `host.pem` and `host.key`."""
+    (folder / "names").write_text(f"subjectAltName=DNS:{host}")
+    script = f"""
+      openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=Acme -days 2 \\
+        -keyout authority.key -out authority.pem
+      openssl req -newkey rsa:2048 -nodes -subj /CN={host} -keyout host.key -out host.csr
+      openssl x509 -req -in host.csr -CA authority.pem -CAkey authority.key -CAcreateserial \\
+        -days 2 -extfile names -out host.pem
+    """
+    subprocess.run(["bash", "-ec", script], cwd=folder, check=True, capture_output=True)  # noqa: S603, S607
+    return folder / "authority.pem"
+
+
+class Proxy:
+    """A proxy that answers CONNECT with TLS of its own, and hands on what it reads to the sandbox.
+
+    Args:
+        folder: It has the certificate `host.pem` and the key `host.key`.
+        cube: Where requests go.
+    """
+
+    def __init__(self, folder: Path, cube: Sandbox) -> None:
+        self.targets: set[str] = set()
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(folder / "host.pem", folder / "host.key")
+        self._cube = urlsplit(cube.url)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=[client], daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += client.recv(4096)
+        self.targets.add(request.split()[1].decode())
+        client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        with (
+            suppress(OSError),
+            self._context.wrap_socket(client, server_side=True) as near,
+            socket.create_connection((str(self._cube.hostname), self._cube.port or 80)) as far,
+        ):
+            threading.Thread(target=pour, args=[far, near], daemon=True).start()
+            pour(near, far)
+
+
+def pour(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)

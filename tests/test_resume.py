@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_cube.sandbox import Sandbox
-from tests.support import Run, select
+from tests.support import Run, program, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,12 +43,7 @@ def config(cube: Sandbox) -> dict[str, Any]:
 
 
 # STATE is written every few seconds: here after each page, so that each kill finds a new one
-PROGRAM = """
-from tap_cube import records
-from tap_cube.__main__ import main
-records.SECONDS_BETWEEN_STATES = 0
-main()
-"""
+PROGRAM = program(state_interval=0)
 
 
 @dataclass
@@ -112,7 +107,7 @@ def test_signals_end_a_run_with_its_state(
     assert run.status == status
     assert run.messages[-1]["type"] == "STATE"
     assert "Traceback" not in run.log
-    assert f"Ended by signal {signum:d}: the next run goes on from here" in run.log
+    assert f"Ended by signal {signum:d}: the next run continues from here" in run.log
 
 
 @pytest.mark.e2e
@@ -168,23 +163,29 @@ def test_the_state_holds_no_customer(
     assert not any(str(customer["id"]) in text for customer in cube.crms[2, "B2B"].customers())
 
 
-def test_a_place_that_is_gone_means_reading_from_the_start(
+def test_a_place_behind_the_end_means_reading_all_that_is_there(
     tap: Tap, cube: Sandbox, config: dict[str, Any], catalog: dict[str, Any]
 ) -> None:
     crm = {"data_owner_id": 2, "crm_type": "B2B"}
-    mark = {"page": 3, "anchors": ["0123456789abcdef"], "version": 1}
+    mark = {"page": 9999, "size": 10, "version": 1}
     state = {"bookmarks": {"customers": {"partitions": [{"context": crm, "reading": mark}]}}}
     run = tap(config, catalog=catalog, state=state).check()
     expected = [customer["id"] for customer in cube.crms[2, "B2B"].customers()]
-    assert [record["id"] for record in run.records("customers")] == expected
+    assert [record["id"] for record in run.rows("customers")] == expected
     assert not state_of_reading(run.state)
 
 
-@pytest.mark.parametrize("mark", [None, 5, {}, {"page": "x", "anchors": ["a"]}, {"anchors": 7}])
+@pytest.mark.parametrize(
+    "mark",
+    [
+        *(None, 5, {}, {"page": 3}),
+        *({"page": value, "size": 10} for value in ("x", -1, True)),
+    ],
+)
 def test_a_state_that_was_damaged_means_reading_from_the_start(
     tap: Tap, config: dict[str, Any], catalog: dict[str, Any], mark: Any
 ) -> None:
     crm = {"data_owner_id": 2, "crm_type": "B2B"}
     state = {"bookmarks": {"customers": {"partitions": [{"context": crm, "reading": mark}]}}}
     run = tap(config, catalog=catalog, state=state).check()
-    assert len(run.records("customers")) > PAGES
+    assert len(run.rows("customers")) > PAGES

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from singer_sdk.exceptions import ConfigurationError
 
-from tap_cube.config import origin, validate
-from tap_cube.settings import SETTINGS
+from tap_cube.config.connection import connection
+from tap_cube.config.environment import settings_in
+from tap_cube.config.settings import SETTINGS
+from tap_cube.config.validation import validated
 from tap_cube.tap import TapCube
 
 if TYPE_CHECKING:
@@ -96,11 +99,11 @@ def test_bad_settings_are_named(config: dict[str, Any], sentence: str) -> None:
 def test_parquet_without_pyarrow_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     parquet = {**BATCHES, "encoding": {"format": "parquet", "compression": "gzip"}}
     config: dict[str, Any] = {**GOOD, "batch_config": parquet}
-    monkeypatch.setattr("tap_cube.config.find_spec", lambda _: None)
+    monkeypatch.setattr("tap_cube.config.validation.find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match=r"`batch_config.encoding.format` .*pyarrow"):
-        validate(config, SETTINGS)
-    monkeypatch.setattr("tap_cube.config.find_spec", lambda _: object())
-    validate(config, SETTINGS)
+        validated(config, SETTINGS)
+    monkeypatch.setattr("tap_cube.config.validation.find_spec", lambda _: object())
+    validated(config, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -129,14 +132,14 @@ def test_a_config_that_is_no_json(tap: Tap, tmp_path: Path) -> None:
     path.write_text(f'{{"auth_token": {SECRET}}}')
     run = tap(None, "--config", str(path))
     assert (run.status, run.stdout) == (1, b"")
-    assert f"--config {path}: this is no JSON" in run.last_line
+    assert f"--config {path}: not JSON" in run.last_line
     assert SECRET not in run.log
 
 
 def test_a_config_that_is_not_there(tap: Tap, tmp_path: Path) -> None:
     run = tap(None, "--config", str(tmp_path / "nowhere.json"))
     assert run.status == 1
-    assert "nowhere.json: there is no such file" in run.last_line
+    assert "nowhere.json: No such file" in run.last_line
 
 
 def test_a_slip_of_the_pen_is_pointed_out(tap: Tap, sandbox: Sandbox) -> None:
@@ -156,7 +159,7 @@ def test_a_file_that_is_none_of_its_kind(
     path.write_text(content)
     run = tap(GOOD, option, str(path))
     assert (run.status, run.stdout) == (1, b"")
-    assert f"{option} {path}: this is no " in run.last_line
+    assert f"{option} {path}: not " in run.last_line
     assert SECRET not in run.log
 
 
@@ -179,17 +182,15 @@ def test_an_empty_state_is_that_of_a_first_run(tap: Tap, sandbox: Sandbox, tmp_p
 )
 def test_origins(api_url: str, expected: str) -> None:
     config = {"api_url": api_url, "auth_token": "t"}
-    validate(config, SETTINGS)
-    assert origin(config) == expected
+    assert connection(validated(config, SETTINGS)).origin == expected
 
 
 def test_an_account_is_a_subdomain() -> None:
-    assert origin(GOOD) == "https://acme.headshed.com"
+    assert connection(validated(GOOD, SETTINGS)).origin == "https://acme.headshed.com"
 
 
 def test_defaults_are_filled_in() -> None:
-    config = dict(GOOD)
-    validate(config, SETTINGS)
+    config = validated(GOOD, SETTINGS)
     assert config["request_timeout"] == 60
     assert config["max_tries"] == 6
 
@@ -211,7 +212,7 @@ def test_later_files_win_and_the_environment_wins_over_all(tap: Tap, tmp_path: P
     ("name", "text", "sentence"),
     [
         ("TAP_CUBE_MAX_TRIES", SECRET, "`max_tries` must be of type integer"),
-        ("TAP_CUBE_MAX_TRIES", "", "`max_tries` must be of type integer"),
+        ("TAP_CUBE_INCLUDE_INACTIVE_CAMPAIGNS", "falsch", "must be true or false"),
         ("TAP_CUBE_CRMS", f"2/{SECRET}", "`crms` must be of type array, as JSON"),
         ("TAP_CUBE_REQUEST_TIMEOUT", SECRET, "`request_timeout` must be of type number"),
     ],
@@ -226,8 +227,40 @@ def test_a_bad_variable_is_named(
 
 
 def test_the_environment_can_hold_every_type() -> None:
-    """Numbers with a fraction, arrays as JSON, and what is set but blank."""
-    config = {**GOOD, "request_timeout": "2.5", "requests_per_second": "", "password": None}
-    validate(config, SETTINGS)
-    assert config["request_timeout"] == 2.5
-    assert "password" not in config
+    """Numbers with a fraction, arrays as JSON; what is set but blank counts as unset."""
+    variables = {
+        "TAP_CUBE_REQUEST_TIMEOUT": "2.5",
+        "TAP_CUBE_REQUESTS_PER_SECOND": "",
+        "TAP_CUBE_PASSWORD": " ",
+        "TAP_CUBE_INCLUDE_INACTIVE_CAMPAIGNS": "",
+        "TAP_CUBE_CRMS": '[{"data_owner_id": 2, "crm_type": "B2B"}]',
+    }
+    found = settings_in(variables, SETTINGS)
+    assert found == {"request_timeout": 2.5, "crms": [{"data_owner_id": 2, "crm_type": "B2B"}]}
+    assert validated({**GOOD, **found}, SETTINGS)["include_inactive_campaigns"] is True
+
+
+@pytest.mark.parametrize("blank", ["", " ", None])
+def test_a_blank_setting_counts_as_unset(blank: str | None) -> None:
+    config = {**GOOD, "requests_per_second": blank, "password": blank, "max_tries": blank}
+    found = validated(config, SETTINGS)
+    assert "password" not in found
+    assert "requests_per_second" not in found
+    assert found["max_tries"] == 6
+
+
+@pytest.mark.parametrize("value", [Decimal("0.5"), Decimal("5.0"), 5, 2.5])
+def test_any_json_number_is_a_rate(value: object) -> None:
+    config = validated({**GOOD, "requests_per_second": value}, SETTINGS)
+    assert connection(config).requests_per_second == float(str(value))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_are_finite(value: float) -> None:
+    with pytest.raises(ConfigurationError, match="`request_timeout` must be a finite number"):
+        validated({**GOOD, "request_timeout": value}, SETTINGS)
+
+
+def test_days_are_bounded() -> None:
+    with pytest.raises(ConfigurationError, match="`lookback_days` must be 3650 or less"):
+        validated({**GOOD, "lookback_days": 3651}, SETTINGS)

@@ -64,9 +64,8 @@ def test_none_if_customers_are_missing_from_the_list(
     first, second = (customer["id"] for customer in crm.customers()[:2])
     crm.update(second, id=first)
     run = tap({**config, "crms": [B2B]}, catalog=select(tap.discover(config), "customers")).check()
-    assert run.log.count("Cube counts 60 customers, but lists 59 different ones") == 2
-    assert run.log.count("reading the list once more") == 1
-    assert len(run.records("customers")) == 120
+    assert run.log.count("Cube counts 60 records, but lists 59 different ones") == 1
+    assert len(run.rows("customers")) == 59
     assert positions(run.messages, "ACTIVATE_VERSION") == []
 
 

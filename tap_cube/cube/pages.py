@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+from tap_cube.errors import ReadError
+
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
@@ -28,6 +30,7 @@ class Page:
         next: Link to the following page; `None` at the end of the list.
         previous: Link to the preceding page; `None` at the start of the list.
         received_at: Time at which the response arrived, aware of its zone.
+        keys: Keys that the tap made for the records; `None` if they have keys of their own.
     """
 
     link: Link
@@ -36,6 +39,7 @@ class Page:
     next: Link | None
     previous: Link | None
     received_at: dt.datetime
+    keys: Sequence[str] | None = None
 
 
 def local_link(requested: Link, link: str) -> Link:
@@ -48,8 +52,15 @@ def local_link(requested: Link, link: str) -> Link:
     Args:
         requested: The link of the page that contains `link`; a relative link is relative to it.
         link: An absolute or relative URL.
+
+    Raises:
+        ReadError: If it is none.
     """
-    parts = urlsplit(urljoin(requested, link))
+    try:
+        parts = urlsplit(urljoin(requested, link))
+    except ValueError:
+        msg = "a page links to something that is no URL: report it to Cube"
+        raise ReadError(msg) from None
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 

@@ -1,0 +1,286 @@
+"""Validation of the settings: one sentence for each mistake."""
+
+from __future__ import annotations
+
+import ast
+import datetime as dt
+import difflib
+import fnmatch
+import json
+import math
+from contextlib import suppress
+from decimal import Decimal
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from singer_sdk.exceptions import ConfigurationError
+from singer_sdk.plugin_base import JSONSchemaValidator
+
+from tap_cube.config.connection import AUTHENTICATION
+from tap_cube.cube.origin import is_loopback
+from tap_cube.readers import days
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from jsonschema import ValidationError
+
+
+def validated(
+    config: Mapping[str, Any], schema: Mapping[str, Any], unread: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the settings with their defaults, without those that are blank.
+
+    No message quotes a value: what was pasted into the wrong setting may be a secret.
+
+    Args:
+        config: The settings as the user gave them.
+        schema: JSON Schema of all settings, those of the SDK included.
+        unread: Names of variables that hold settings, but are not read.
+
+    Raises:
+        ConfigurationError: With one sentence that names the setting and the way out.
+    """
+    # Meltano and .env files write what is not set as an empty string
+    settings = {
+        name: _plain(value, schema["properties"].get(name, {}))
+        for name, value in config.items()
+        if value is not None and not (isinstance(value, str) and not value.strip())
+    }
+    for error in JSONSchemaValidator(schema).iter_errors(settings):
+        raise ConfigurationError(_sentence(error, schema))
+    _check_numbers(settings)
+    try:
+        _check_origin(settings)
+        _check_authentication(settings)
+    except ConfigurationError as error:
+        if not unread:
+            raise
+        are = "is" if len(unread) == 1 else "are"
+        msg = f"{error}. {', '.join(unread)} {are} not read without `--config ENV`"
+        raise ConfigurationError(msg) from None
+    _check_crms(settings)
+    _check_start_date(settings)
+    _check_stream_maps(settings)
+    _check_flattening(settings)
+    _check_batches(settings)
+    return settings
+
+
+def _plain(value: Any, property_: Mapping[str, Any]) -> Any:
+    """Return a number as a float: it comes as a Decimal from the SDK, and as text from Meltano."""
+    if isinstance(value, str) and "number" in property_.get("type", ""):
+        with suppress(ValueError):
+            return float(value)
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def unknown(
+    config: Mapping[str, Any], schema: Mapping[str, Any], streams: Collection[str]
+) -> list[str]:
+    """Return a warning for each unknown setting, and for each unknown stream in `stream_maps`.
+
+    Args:
+        config: The settings as the user gave them.
+        schema: JSON Schema of all settings, those of the SDK included.
+        streams: The names of all streams.
+    """
+    maps = config.get("stream_maps")
+    sources = [
+        definition["__source__"]
+        if isinstance(definition, dict) and isinstance(definition.get("__source__"), str)
+        else name
+        for name, definition in (maps if isinstance(maps, dict) else {}).items()
+        if name != "__else__"
+    ]
+    return [
+        *(
+            f"There is no setting `{name}`{_meant(name, schema['properties'])}"
+            for name in config
+            if name not in schema["properties"]
+        ),
+        *(
+            f"There is no stream `{name}`, which `stream_maps` names{_meant(name, streams)}"
+            for name in sources
+            # The SDK accepts patterns
+            if not fnmatch.filter(streams, name)
+        ),
+    ]
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f": did you mean `{near[0]}`?" if near else ""
+
+
+def _sentence(error: ValidationError, schema: Mapping[str, Any]) -> str:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.path)
+    rule = str(error.validator)
+    wanted: Any = error.validator_value
+    found: Any = error.instance
+    example = ""
+    if rule == "type" and len(error.path) == 1:
+        examples = schema["properties"][error.path[0]].get("examples")
+        example = f", such as {json.dumps(examples[0])}" if examples else ""
+    if rule == "required":
+        path += "." + next(name for name in wanted if name not in found)
+    problem = {
+        "type": f"must be of type {_either(wanted)}{example}",
+        "enum": f"must be {_either(wanted)}",
+        "minimum": f"must be {wanted} or more",
+        "maximum": f"must be {wanted} or less",
+        "exclusiveMinimum": f"must be more than {wanted}",
+        "minLength": "must not be empty",
+        "required": "is missing",
+        "pattern": "may hold letters, digits and hyphens only: for "
+        "https://acme.headshed.com it is acme",
+        "anyOf": "has the wrong form",
+    }.get(rule, f"breaks the rule {rule} of its schema")
+    if path.startswith(".stream_maps"):
+        problem += ": see https://sdk.meltano.com/en/latest/stream_maps.html"
+    return f"Setting `{path.removeprefix('.')}` {problem}"
+
+
+def _either(wanted: Any) -> str:
+    names = [str(name) for name in (wanted if isinstance(wanted, list) else [wanted])]
+    *others, last = (name for name in names if name != "null")
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _check_numbers(config: Mapping[str, Any]) -> None:
+    for name, value in config.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            msg = f"Setting `{name}` must be a finite number"
+            raise ConfigurationError(msg)
+
+
+def _check_origin(config: Mapping[str, Any]) -> None:
+    if ("account" in config) == ("api_url" in config):
+        problem = "Both" if "account" in config else "Neither"
+        msg = (
+            f"{problem} of the settings `account` and `api_url` "
+            f"{'are' if problem == 'Both' else 'is'} set: set exactly one, "
+            "normally `account` (acme for https://acme.headshed.com)"
+        )
+        raise ConfigurationError(msg)
+    if "api_url" not in config:
+        return
+    try:
+        url = urlsplit(config["api_url"])
+        _ = url.port
+    except ValueError:
+        url = urlsplit("")
+    if (
+        url.scheme not in {"http", "https"}
+        or not url.hostname
+        or "@" in url.netloc
+        or url.path.strip("/")
+        or url.query
+        or url.fragment
+    ):
+        msg = "Setting `api_url` must be an origin and no more, such as https://cube.example.com"
+        raise ConfigurationError(msg)
+    if url.scheme == "http" and not is_loopback(url.hostname):
+        msg = (
+            "Setting `api_url` must start with https://: plain http:// would show the "
+            "credentials and the customers to the network (only this machine itself is exempt)"
+        )
+        raise ConfigurationError(msg)
+
+
+def _check_authentication(config: Mapping[str, Any]) -> None:
+    begun = [way for way, names in AUTHENTICATION.items() if any(map(config.get, names))]
+    if len(begun) != 1:
+        found = f"{' and '.join(begun)} are set together" if begun else "No credentials are set"
+        msg = (
+            f"{found}: set exactly one of the settings `auth_token`, "
+            "`username` with `password`, or `basic_auth`"
+        )
+        raise ConfigurationError(msg)
+    for name in AUTHENTICATION[begun[0]]:
+        if not config.get(name):
+            msg = f"Setting `{name}` is missing: `username` and `password` go together"
+            raise ConfigurationError(msg)
+
+
+def _check_crms(config: Mapping[str, Any]) -> None:
+    if config.get("crms") == []:
+        msg = "Setting `crms` is an empty array: remove it to read every CRM that a campaign uses"
+        raise ConfigurationError(msg)
+
+
+def _check_start_date(config: Mapping[str, Any]) -> None:
+    text = config.get("start_date")
+    if text is None:
+        return
+    day = days.parse(text)
+    if day is None:
+        msg = "Setting `start_date` must be a date such as 2024-01-31"
+        raise ConfigurationError(msg)
+    if day > days.today(dt.datetime.now(dt.timezone.utc)):
+        msg = "Setting `start_date` is in the future: nothing would be read"
+        raise ConfigurationError(msg)
+
+
+def _check_stream_maps(config: Mapping[str, Any]) -> None:
+    for stream, definition in config.get("stream_maps", {}).items():
+        for name, expression in (definition if isinstance(definition, dict) else {}).items():
+            is_text = isinstance(expression, str) and expression != "__NULL__"
+            if is_text and (not name.startswith("__") or name == "__filter__"):
+                try:
+                    ast.parse(expression, mode="eval")
+                except (SyntaxError, ValueError):
+                    msg = f"Setting `stream_maps.{stream}.{name}` is not a valid Python expression"
+                    raise ConfigurationError(msg) from None
+
+
+def _check_flattening(config: Mapping[str, Any]) -> None:
+    if config.get("flattening_enabled") and config.get("flattening_max_depth", 0) < 1:
+        msg = "Setting `flattening_enabled` needs `flattening_max_depth`, 1 or more"
+        raise ConfigurationError(msg)
+
+
+def _check_batches(config: Mapping[str, Any]) -> None:
+    batches = config.get("batch_config")
+    if not batches:
+        return
+    if config.get("emit_activate_version_messages"):
+        msg = (
+            "The settings `batch_config` and `emit_activate_version_messages` do not go together: "
+            "rows in batches carry no version, so that targets would delete them all. Set one"
+        )
+        raise ConfigurationError(msg)
+    encoding, storage = (batches.get(name) or {} for name in ("encoding", "storage"))
+    for name, member in {"encoding.format": encoding, "storage.root": storage}.items():
+        if not member.get(name.rpartition(".")[2]):
+            msg = f"Setting `batch_config.{name}` is missing"
+            raise ConfigurationError(msg)
+    _check_storage(storage["root"])
+    if encoding.get("format") == "parquet" and find_spec("pyarrow") is None:
+        msg = (
+            "Setting `batch_config.encoding.format` is parquet, which needs pyarrow: install "
+            "`singer-sdk[parquet]` where tap-cube is installed, or set jsonl"
+        )
+        raise ConfigurationError(msg)
+
+
+def _check_storage(root: str) -> None:
+    from upath import UPath  # noqa: PLC0415  # only for batches, as it takes its time
+
+    scheme = root.partition("://")[0] if "://" in root else "file"
+    try:
+        _ = UPath(root).fs
+    except ImportError:
+        extra = "`singer-sdk[s3]`" if scheme == "s3" else f"what `{scheme}://` needs"
+        msg = (
+            f"Setting `batch_config.storage.root` begins with {scheme}://, for which a package is "
+            f"missing: install {extra} where tap-cube is installed"
+        )
+        raise ConfigurationError(msg) from None
+    except ValueError:
+        msg = (
+            "Setting `batch_config.storage.root` must be a folder, or a URL such as "
+            "file:///srv/batches or s3://bucket/folder"
+        )
+        raise ConfigurationError(msg) from None

@@ -1,0 +1,1 @@
+"""Complete reads of a resource, without Singer and without HTTP."""

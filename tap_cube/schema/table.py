@@ -1,0 +1,256 @@
+"""A stream as a table: the one way by which the records of a page become rows of its columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tap_cube.cube.decoding import parse_page, row_parser
+from tap_cube.errors import ReadError
+from tap_cube.schema.announced import Announced
+from tap_cube.schema.kinds import MISFIT, kind_of
+from tap_cube.schema.layouts import Layout
+from tap_cube.schema.pins import convert
+from tap_cube.schema.registry import NamesUnknownError
+from tap_cube.schema.rows import Column, RowType, as_dict, suits
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Iterable, Sequence
+
+    from tap_cube.cube.decoding import Parser
+    from tap_cube.cube.pages import Page
+    from tap_cube.cube.resources import Crm
+    from tap_cube.schema.announced import Policy
+    from tap_cube.schema.keys import Key
+    from tap_cube.schema.names import Definition
+    from tap_cube.schema.registry import Registry
+
+    Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The records of a page, ready to be written.
+
+    Attributes:
+        records: Dicts or structs whose members are columns.
+        evolved: Whether the schema has to be announced again before the records.
+        anonymous: Number of records that were left out, as they lack their key.
+    """
+
+    records: Sequence[Any]
+    evolved: bool = False
+    anonymous: int = 0
+
+
+class Table:
+    """The columns of a stream, and what admits records to them.
+
+    Args:
+        registry: The columns, and the fields that they hold.
+        key: What identifies records.
+        own: The columns that the tap adds to each record.
+        documented: The documented fields, in the order in which they are written.
+        logger: Where new columns are reported.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        key: Key,
+        own: Iterable[str],
+        documented: Iterable[str],
+        logger: logging.Logger,
+    ) -> None:
+        self._registry = registry
+        self._key = key
+        self._own = list(own)
+        self._documented = list(documented)
+        self._announced = Announced(registry, key.columns, logger)
+        self._loose: set[str] = set()
+        self._layouts: dict[Crm | None, Layout] = {}
+        self._columns: dict[str, Column] = {}
+        self._row_types: dict[type, RowType] = {}
+        #: Number of values of each column that became null, as no column keeps their text.
+        self.lost: Counter[str] = Counter()
+
+    # Columns
+
+    def define(self, crm: Crm | None, definitions: Sequence[Definition] | None) -> None:
+        """Tell which fields a CRM defines. This precedes all of its records.
+
+        Args:
+            crm: The CRM; `None` if the records belong to the account.
+            definitions: The definitions; `None` if the CRM offers none.
+
+        Raises:
+            ReadError: If names depend on definitions that are missing.
+        """
+        if crm not in self._layouts:
+            try:
+                names = self._registry.columns_of(crm or (), definitions)
+            except NamesUnknownError as error:
+                msg = f"{error}, and the names of its columns depend on them: try again later"
+                raise ReadError(msg) from None
+            self._layouts[crm] = Layout(names)
+
+    def discover(self, crm: Crm | None, records: Iterable[Record]) -> None:
+        """Let records of a sample decide on columns and kinds, until `announce` is called."""
+        registry, names = self._registry, self._layouts[crm].names
+        for record in records:
+            for field, value in record.items():
+                column = names[field]
+                registry.join(column, kind_of(value))
+                if registry.is_final(column) and registry.hold(column, value) is MISFIT:
+                    registry.text_column(column)
+
+    def announce(self, policy: Policy, columns: Iterable[str] | None = None) -> None:
+        """Fix what was discovered: from now on, columns keep their kinds.
+
+        Args:
+            policy: What happens to other columns.
+            columns: The columns of a catalog; `None` announces all that are known.
+        """
+        self._announced.begin(policy, self._registry.properties() if columns is None else columns)
+
+    def _completed(self, layout: Layout) -> Layout:
+        """Return the layout with the announced columns of documented and of defined fields."""
+        if layout.is_complete:
+            return layout
+        layout.is_complete = True
+        for field in dict.fromkeys([*self._documented, *layout.names]):
+            if field not in layout and (column := layout.names[field]) in self._announced:
+                layout[field] = self._column(column)
+        return layout
+
+    def _column(self, name: str) -> Column:
+        """Return a column: one object for all CRMs, once it is announced."""
+        if name not in self._columns:
+            column = self._new_column(name)
+            if name not in self._announced:
+                return column
+            self._columns[name] = column
+        return self._columns[name]
+
+    def _new_column(self, name: str) -> Column:
+        kind = self._registry.kind(name)
+        fit = partial(convert, kind) if name == self._key.field else self._registry.fit(name)
+        return Column(name, kind, fit, self._announced.is_written(name))
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of all columns."""
+        return self._announced.schema()
+
+    def selected_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the selected columns: the same object until it changes."""
+        return self._announced.selected_schema()
+
+    def remember(self) -> dict[str, Any]:
+        """Return what a later run needs to give each field the same column and kind.
+
+        Of records that may have two shapes, it says which one the table has.
+        """
+        shape = {"key": self._key.field} if self._key.other_shape else {}
+        return {**self._registry.remember(), **shape}
+
+    @property
+    def used_pins(self) -> frozenset[str]:
+        """The pins of columns that exist so far."""
+        return self._registry.used_pins
+
+    # Records
+
+    def parser(self, crm: Crm | None) -> Parser:
+        """Return what parses the pages of a CRM: into rows, if its fields are known and suit."""
+        layout = self._layouts.get(crm)
+        if layout is None:
+            return parse_page
+        if layout.parser is None:
+            layout.parser = self._new_parser(self._completed(layout))
+        return layout.parser
+
+    def _new_parser(self, layout: Layout) -> Parser:
+        names = [column.name for column in layout.values() if column.written]
+        if not suits([*layout, *names]) or not layout.keys().isdisjoint(self._own):
+            return parse_page
+        keys = [self._key.field] if self._key.field else []
+        row_type = RowType(
+            layout, added=self._own, hidden=self._hidden, keys=keys, loose=self._loose
+        )
+        self._row_types[row_type.row] = row_type
+        return row_parser(row_type.row)
+
+    def admit(self, page: Page, crm: Crm | None) -> Batch:
+        """Return the records of a page as rows of the table.
+
+        Raises:
+            ReadError: If records cannot be identified, or new fields are not wanted.
+        """
+        values: list[Any] = [*([list(page.keys)] if page.keys is not None else []), *(crm or ())]
+        if page.records and (row_type := self._row_types.get(type(page.records[0]))):
+            rows = row_type.fitted(page.records, values)
+            if rows is not None:
+                return Batch(rows)
+        try:
+            return self._admit_dicts([as_dict(record) for record in page.records], crm, values)
+        except RecursionError:
+            msg = "a record is nested too deeply: report it to Cube"
+            raise ReadError(msg) from None
+
+    @property
+    def _hidden(self) -> list[str]:
+        """The columns of the tap itself that are not selected."""
+        return [name for name in self._own if not self._announced.is_written(name)]
+
+    def _admit_dicts(self, records: list[Record], crm: Crm | None, values: list[Any]) -> Batch:
+        layout = self._completed(self._layouts[crm])
+        identified = self._key.identified(records)
+        before = len(self._announced)
+        self._admit_fields(identified, layout)
+        rows, hidden = [], self._hidden
+        for position, record in enumerate(identified):
+            row = self._fitted(record, layout)
+            for name, value in zip(self._own, values, strict=True):
+                if name not in hidden:
+                    row[name] = value[position] if isinstance(value, list) else value
+            rows.append(row)
+        evolved = len(self._announced) > before
+        return Batch(rows, evolved, len(records) - len(identified))
+
+    def _admit_fields(self, records: Iterable[Record], layout: Layout) -> None:
+        """Give fields that the layout lacks their columns."""
+        registry = self._registry
+        new: dict[str, str] = {}
+        for record in records:
+            # In the order of the record: that of a set differs between two runs
+            for field in record:
+                if field not in layout:
+                    name = new[field] = layout.names[field]
+                    registry.join(name, kind_of(record[field]))
+        if not new:
+            return
+        self._announced.offer(new.values())
+        for field, name in new.items():
+            layout[field] = self._column(name)
+        layout.parser = None
+
+    def _fitted(self, record: Record, layout: Layout) -> Record:
+        """Return a record as its columns hold it."""
+        row, texts = layout.fit(record)
+        if loose := layout.loose(record) - self._loose:
+            self._loose |= loose
+            layout.parser = None
+        for name, text in texts.items():
+            if name == self._key.field:
+                msg = f"a record has a `{name}` that is no {self._registry.kind(name)}"
+                raise ReadError(msg)
+            twin = self._registry.text_column(name)
+            self._announced.offer([twin])
+            if self._announced.is_written(twin):
+                row[twin] = text
+            else:
+                self.lost[name] += 1
+        return row
