@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     #: Returns the CRMs to read. Takes the settings of `--config`, and whether the environment
     #: holds further ones (`--config ENV`).
-    FindCrms = Callable[[Mapping[str, Any] | None, bool], Iterable[Crm]]
+    FindCrms = Callable[[Mapping[str, Any] | None, object], Iterable[Crm]]
 
 
 def option(find: FindCrms) -> click.Option:
@@ -24,11 +24,11 @@ def option(find: FindCrms) -> click.Option:
         find: Returns the CRMs, or raises what the command reports.
     """
 
-    def print_crms(ctx: click.Context, _option: click.Parameter, given: bool) -> None:  # noqa: FBT001
+    def print_crms(ctx: click.Context, _option: click.Parameter, given: object) -> None:
         if not given:
             return
         config = ctx.params.get("config")
-        crms = find(config.config, config.parse_env) if config else find(None, False)  # noqa: FBT003
+        crms = find(config.config, config.parse_env) if config else find(None, None)
         # ASCII only, whatever the encoding of stdout is
         click.echo(json.dumps([crm._asdict() for crm in crms]))
         ctx.exit()

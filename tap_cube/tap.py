@@ -138,9 +138,9 @@ class TapCube(Tap):
         return command
 
     @classmethod
-    def _find_crms(cls, config: Mapping[str, Any] | None, parse_env: bool) -> Sequence[Crm]:  # noqa: FBT001
+    def _find_crms(cls, config: Mapping[str, Any] | None, parse_env: object) -> Sequence[Crm]:
         """Return the CRMs that a run would read, without discovery."""
-        tap = cls(config=config, parse_env_config=parse_env, setup_mapper=False)
+        tap = cls(config=config, parse_env_config=bool(parse_env), setup_mapper=False)
         return tap.services.account.crms()
 
     @classmethod

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for pauses, and for processes."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture
 def tap(tmp_path: Path) -> Tap:
     """The tap as a command."""

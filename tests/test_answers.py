@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from werkzeug import Request, Response
 
+from tests.support import program
 from tests.test_pagination import LIST, config, page
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def test_what_passes_is_tried_again(tap: Tap, httpserver: HTTPServer, passing: A
         return response
 
     httpserver.expect_request(LIST).respond_with_handler(answer)
+    tap.program = ("-c", program(first_delay=0.1))
     run = tap(config(httpserver, max_tries=3), catalog=catalog()).check()
     assert [r["id"] for r in run.rows("customers")] == [1]
     assert run.log.count("CRM 2/B2B, customers: ") == 2

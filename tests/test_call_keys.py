@@ -64,6 +64,7 @@ def many() -> Iterator[Sandbox]:
         yield running
 
 
+@pytest.mark.e2e  # `tests/readers/test_events.py` does the same without a process
 def test_twenty_thousand_events_have_as_many_keys(
     tap: Tap, many: Sandbox, catalog: dict[str, Any]
 ) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_cube.sandbox import Fault, Faults, Sandbox
-from tests.support import select
+from tests.support import program, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +84,11 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     },
     "a server that is not there": {"api_url": "http://127.0.0.1:9", "max_tries": 2},
 }
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(tap: Tap) -> None:
+    tap.program = ("-c", program(first_delay=0.1))
 
 
 @pytest.mark.parametrize("change", SCENARIOS.values(), ids=SCENARIOS)

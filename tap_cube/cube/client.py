@@ -46,6 +46,7 @@ T = TypeVar("T")
 #: Longest pause between two attempts, in seconds, unless the server asks for a longer one.
 _LONGEST_DELAY = 60.0
 _CHUNK = 1 << 18
+_CHANCE = random.SystemRandom()
 
 
 @dataclass(frozen=True)
@@ -210,10 +211,10 @@ class CubeClient:
     def _pause(self, subject: Subject, error: TransientError, tries: int, most: int) -> None:
         # Not in step with other clients, and never earlier than the server asks for
         if error.retry_after:
-            seconds = error.retry_after * random.uniform(1, 1.1)  # noqa: S311  # no secret
+            seconds = error.retry_after * _CHANCE.uniform(1, 1.1)
         else:
             delay = min(self.connection.first_delay * 2 ** (tries - 1), _LONGEST_DELAY)
-            seconds = delay * random.uniform(1, 1.5)  # noqa: S311  # no secret
+            seconds = delay * _CHANCE.uniform(1, 1.5)
         self._gate.pause(seconds)
         self._logger.warning(
             "%s: %s: trying again in %.1f s (try %d of %d)",

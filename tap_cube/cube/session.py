@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -62,8 +63,8 @@ def _authorities() -> str | bool:
         return True
     path = os.environ[variable]
     try:
-        if os.path.isdir(path):  # noqa: PTH112  # as requests does
-            os.scandir(path).close()
+        if (folder := Path(path)).is_dir():
+            next(folder.iterdir(), None)
         else:
             ssl.create_default_context(cafile=path)
     except OSError as error:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator
 
-    from tqdm import tqdm
+    import tqdm
 
 #: The bars of all streams begin in the same column.
 _NAME_WIDTH = len("product_registrations")
@@ -90,13 +90,12 @@ class Progress:
         self._stack = ExitStack()
         self._bar = self._new_bar() if shown and sys.stderr.isatty() else None
 
-    def _new_bar(self) -> tqdm[Any]:
+    def _new_bar(self) -> tqdm.tqdm[Any]:
         # Only here, as it takes its time
-        from tqdm import tqdm  # noqa: PLC0415
-        from tqdm.contrib.logging import logging_redirect_tqdm  # noqa: PLC0415
+        import tqdm.contrib.logging  # noqa: PLC0415
 
-        self._stack.enter_context(logging_redirect_tqdm())
-        bar: tqdm[Any] = tqdm(
+        self._stack.enter_context(tqdm.contrib.logging.logging_redirect_tqdm())
+        bar: tqdm.tqdm[Any] = tqdm.tqdm(
             unit="",
             desc=f"{self._stream:{_NAME_WIDTH}}",
             total=1.0,

@@ -200,7 +200,7 @@ class Chains:
             self._wait([one.pending for one in waiting if one.pending])
         for one in waiting:
             if one.pending and one.pending.done():
-                self._arrive(one)
+                self._arrive(one, one.pending)
         for one in active:
             self._decide(one)
 
@@ -219,12 +219,11 @@ class Chains:
         chain.pending = self._fetch(link or with_page_number(self._link, number))
         self.has_requested = True
 
-    def _arrive(self, chain: Chain) -> None:
+    def _arrive(self, chain: Chain, request: Future[Page]) -> None:
         """Take in the page that a chain has requested."""
-        future, chain.pending = chain.pending, None
-        assert future is not None  # noqa: S101  # for the type checker
+        chain.pending = None
         try:
-            page = future.result()
+            page = request.result()
         except NotFoundError:
             self._jump(chain)
             return

@@ -25,6 +25,11 @@ class Window(NamedTuple):
     last: dt.date
 
     @property
+    def days(self) -> int:
+        """Number of days."""
+        return (self.last - self.first).days + 1
+
+    @property
     def is_one_day(self) -> bool:
         """Whether the window covers one day only."""
         return self.first == self.last

@@ -130,8 +130,7 @@ class ListReader:
         Raises:
             CubeError: If a page cannot be read, or the links lead in a circle.
         """
-        self.start()
-        assert self._first is not None  # noqa: S101  # for the type checker
+        self._first = self._first or self._fetch(None)
         first = self._first.result()
         self.total, self._size = first.count, len(first.records)
         is_passed = self._resume is not None and self._resume.way != _CHAINS
@@ -148,7 +147,7 @@ class ListReader:
             yield from self._by_passes(first)
         self.state = None
 
-    def written(self, page: Page) -> None:  # noqa: ARG002  # pages are written in order
+    def written(self, _page: Page, /) -> None:
         """Take note that a page was handed over."""
         if self._chains:
             self._chains.written()

@@ -87,7 +87,7 @@ class Prefetched:
             self._view = self._next = self._reader
             yield from self._pages
 
-    def written(self, page: Page) -> None:
+    def written(self, page: Page, /) -> None:
         """Take note that a page was handed over."""
         self._view = self._next
         if self._view is self._reader:

@@ -51,5 +51,5 @@ class Reader(Protocol):
     def __iter__(self) -> Iterator[Page]:
         """Return the pages. Each record comes at least once."""
 
-    def written(self, page: Page) -> None:
+    def written(self, page: Page, /) -> None:
         """Take note that a page was handed over."""

@@ -90,7 +90,7 @@ class ListedReader:
             self._last = page, singles
             yield singles
 
-    def written(self, page: Page) -> None:
+    def written(self, page: Page, /) -> None:
         """Take note that a page was handed over."""
         self.done += len(page.records)
         if self._last and page is self._last[1]:
@@ -138,7 +138,7 @@ class ChosenReader:
             else:
                 yield page
 
-    def written(self, page: Page) -> None:
+    def written(self, page: Page, /) -> None:
         """Count the records of a page."""
         self.done += len(page.records)
 

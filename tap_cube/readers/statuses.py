@@ -60,6 +60,6 @@ class StatusReader:
             yield replace(page, keys=keys)
         self.doubts = self._reader.doubts
 
-    def written(self, page: Page) -> None:
+    def written(self, page: Page, /) -> None:
         """Count the records of a page."""
         self.done += len(page.records)

@@ -6,12 +6,11 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap_cube.readers import days
 from tap_cube.readers.dated import WindowReader
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tap_cube.cube.pages import Page
     from tap_cube.readers.dated import DatedIdentity
@@ -23,11 +22,10 @@ class Timeline:
     """Reads all days from the first one until today. The first windows are requested ahead.
 
     Args:
-        first: The first day.
-        now: When the run began.
+        windows: The windows, in their order.
+        over: The last day that is over.
         request: Returns what starts the requests for a window's list.
         identity: Digests what identifies a record.
-        window_days: Days that are requested at a time.
         concurrency: Maximum number of requests in flight.
 
     Attributes:
@@ -41,25 +39,24 @@ class Timeline:
     state = None
     resumed_at = None
 
-    def __init__(  # noqa: PLR0913  # each is a choice of the caller
+    def __init__(
         self,
-        first: dt.date,
-        now: dt.datetime,
+        windows: Sequence[Window],
+        over: dt.date,
         request: Callable[[Window], Request],
         identity: DatedIdentity,
         *,
-        window_days: int,
         concurrency: int,
     ) -> None:
         self.read_to: dt.date | None = None
         self.doubts: list[str] = []
         self.done = 0
-        self.total: int | None = (days.today(now) - first).days + 1
+        self.total: int | None = sum(window.days for window in windows)
         self._fetch = request
         self._identity = identity
         self._concurrency = concurrency
-        self._over = days.last_day_over(now)
-        self._waiting = days.to_read(first, now, window_days)
+        self._over = over
+        self._waiting = iter(windows)
         self._ahead: deque[tuple[Window, WindowReader]] = deque()
 
     def start(self) -> None:
@@ -89,10 +86,10 @@ class Timeline:
             for keyed in reader:
                 yield replace(keyed.page, keys=keyed.keys)
             self.doubts += reader.doubts
-            self.done += (window.last - window.first).days + 1
+            self.done += window.days
             is_complete &= reader.complete
             if is_complete and window.last <= self._over:
                 self.read_to = window.last
 
-    def written(self, page: Page) -> None:
+    def written(self, page: Page, /) -> None:
         """Do nothing: what is read counts by windows, once the next one begins."""

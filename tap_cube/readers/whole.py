@@ -41,7 +41,7 @@ class WholeReader:
         self.total = sum(len(page.records) for page in pages)
         yield from pages
 
-    def written(self, page: Page) -> None:
+    def written(self, page: Page, /) -> None:
         """Count the records of a page."""
         self.done += len(page.records)
 

@@ -123,16 +123,19 @@ def _runs_of_ids(ids: list[tuple[str, int]]) -> list[list[Any]]:
     for text, number in sorted(ids, key=lambda pair: pair[1]):
         if not _NUMBER.fullmatch(text):
             runs.append([text, number])
-        elif runs and len(runs[-1]) == 3 and [int(text), number] == _next(runs[-1]):  # noqa: PLR2004
+        elif runs and [int(text), number] == _next(runs[-1]):
             runs[-1][2] += 1
         else:
             runs.append([int(text), number, 1])
     return runs
 
 
-def _next(run: list[Any]) -> list[int]:
-    first, number, length = run
-    return [first + length, number + length]
+def _next(run: list[Any]) -> list[int] | None:
+    """Return the id and the number that would make a run longer; `None` if it has only one id."""
+    match run:
+        case [first, number, length]:
+            return [first + length, number + length]
+    return None
 
 
 def decode(remembered: Any) -> tuple[list[Entry | None], list[RememberedFields]]:

@@ -74,7 +74,7 @@ def _date_time(text: str) -> Any:
     if date is MISFIT:
         return MISFIT
     fraction = f".{match['fraction']}" if match["fraction"] else ""
-    zone = match["zone"] if len(match["zone"]) != 3 else f"{match['zone']}:00"  # noqa: PLR2004  # +01
+    zone = f"{match['zone']}:00" if len(match["zone"]) == len("+01") else match["zone"]
     time = f"{match['hour']}:{match['minute']}:{match['second'] or '00'}"
     return conform(kinds.DATE_TIME, f"{date}T{time}{fraction}{zone}")
 

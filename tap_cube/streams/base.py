@@ -223,12 +223,14 @@ class CubeStream(RESTStream[Any]):
 
     def _define_for_discovery(self, table: Table, form: Form, crm: Crm | None) -> bool:
         """As `_define`, but report a failure: the CRM is tried again when it is read."""
+        failure = None
         try:
             self._define(table, form, crm)
         except CubeError as error:
-            self.logger.error("%s: %s", Subject(self.resource, crm), error)  # noqa: TRY400  # no traceback
-            return False
-        return True
+            failure = error
+        if failure:
+            self.logger.error("%s: %s", Subject(self.resource, crm), failure)
+        return not failure
 
     def parser(self, crm: Crm | None) -> Parser:
         """Return what parses the pages of a CRM, as far as the table is known by now."""

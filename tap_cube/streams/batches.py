@@ -22,7 +22,7 @@ class BatchFiles:
     """
 
     def __init__(self, tap: str, stream: str, config: Any) -> None:
-        self._config = config
+        self._settings = config
         self._batcher = Batcher(tap, stream, config)
         self._waiting: list[Record] = []
 
@@ -38,10 +38,10 @@ class BatchFiles:
     def flush(self) -> Iterator[tuple[Any, list[str]]]:
         """Write all records that wait, and yield encoding and names of the files."""
         records: Iterable[Record] = self._waiting
-        if self._config.encoding.format == "parquet":
-            records = with_all_columns(self._waiting, self._config.batch_size)
+        if self._settings.encoding.format == "parquet":
+            records = with_all_columns(self._waiting, self._settings.batch_size)
         for names in self._batcher.get_batches(iter(records)):
-            yield self._config.encoding, names
+            yield self._settings.encoding, names
         self._waiting = []
 
 

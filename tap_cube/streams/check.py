@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tap_cube.cube.resources import CUSTOMERS, Subject
@@ -89,7 +90,7 @@ def for_people() -> Iterator[None]:
     try:
         if sys.stdout.isatty():
             with (
-                open(os.devnull, "wb") as nowhere,  # noqa: PTH123  # a device
+                Path(os.devnull).open("wb") as nowhere,
                 redirect_stdout(io.TextIOWrapper(nowhere)),
             ):
                 yield

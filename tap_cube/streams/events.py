@@ -61,12 +61,12 @@ class Events(CubeStream):
         first, warning = self._first_day(state)
         if warning:
             self.logger.warning("CRM %s, %s: %s", crm, self.name, warning)
+        runtime = self.services.runtime
         return Timeline(
-            first,
-            self.services.runtime.now,
+            list(days.to_read(first, runtime.now, runtime.window_days)),
+            days.last_day_over(runtime.now),
             partial(self._request_days, crm),
             EventIdentity(crm or (), column),
-            window_days=self.services.runtime.window_days,
             concurrency=self.services.concurrency,
         )
 
