@@ -20,14 +20,14 @@ from __future__ import annotations
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import replace
 from functools import partial
-from itertools import compress, pairwise
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tap_cube.cube.pages import page_number, with_page_number
 from tap_cube.errors import CubeError, NotFoundError
 from tap_cube.readers.chain import Arrival, Chain
-from tap_cube.readers.distinct import Distinct, number_of
+from tap_cube.readers.distinct import Distinct, are_ascending, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -293,9 +293,9 @@ class Chains:
             return
         # All records between the lowest id so far and the first page were read
         low, high = chain.span or (ids[-1], ids[-1])
-        if ids[0] <= arrival.floor or any(
-            low < id_ <= high and id_ not in self.seen for id_ in ids
-        ):
+        if ids[0] <= arrival.floor:
+            raise NotAscendingError
+        if ids[-1] > low and any(low < id_ <= high and id_ not in self.seen for id_ in ids):
             raise NotAscendingError
         chain.span = min(low, ids[0]), high
 
@@ -338,10 +338,9 @@ class Chains:
 
     def _ids(self, page: Page) -> list[int]:
         """Return the ids of a page, which must ascend."""
-        ids = [number_of(key) for key in self._keys(page)]
-        known = [id_ for id_ in ids if id_ is not None]
-        if len(known) != len(ids):
-            raise NotAscendingError
-        if any(one >= other for one, other in pairwise(known)):
-            raise NotAscendingError
-        return known
+        keys = self._keys(page)
+        if keys and not are_ascending(keys):
+            keys = [number_of(key) for key in keys]
+            if not are_ascending(keys):
+                raise NotAscendingError
+        return keys
