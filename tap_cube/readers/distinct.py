@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect, bisect_left
-from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -65,11 +64,14 @@ class Distinct:
         chunk = self._chunks.get(number >> _CHUNK_BITS)
         if chunk and chunk[(number >> 3) & (_CHUNK_BYTES - 1)] & (1 << (number & 7)):
             return True
+        return self._is_in_run(number)
+
+    def _is_in_run(self, number: int) -> bool:
         position = bisect(self._starts, number)
         if not position:
             return False
         run = self._runs[position - 1]
-        index = bisect_left(run, number)
+        index = bisect_left(run, number) if number < _END else len(run)
         return index < len(run) and run[index] == number
 
     def update(self, ids: Iterable[Any]) -> list[bool]:
@@ -78,20 +80,30 @@ class Distinct:
         Returns:
             For each of them, whether it is new.
         """
-        ids = list(ids)
-        if self._add_run(ids):
-            return [True] * len(ids)
-        found: set[Any] = set()
+        numbers = list(ids)
+        if not self._add_run(numbers):
+            numbers = [str(id_) if (n := number_of(id_)) is None else n for id_ in numbers]
+            if not self._add_run(numbers):
+                return self._update_one_by_one(numbers)
+        return [True] * len(numbers)
+
+    def _update_one_by_one(self, ids: list[Any]) -> list[bool]:
+        """Add numbers, and all other ids as text."""
         new = []
         for id_ in ids:
-            number = number_of(id_)
-            key = str(id_) if number is None else number
-            new.append(key not in found and id_ not in self)
-            found.add(key)
-        added = list(compress(ids, new))
-        if not self._add_run(added):
-            for id_ in added:
-                self._add(id_)
+            if type(id_) is str:
+                is_new = id_ not in self._others
+                self._others.add(id_)
+            else:
+                chunk = self._chunks.get(id_ >> _CHUNK_BITS)
+                if chunk is None:
+                    chunk = self._chunks[id_ >> _CHUNK_BITS] = bytearray(_CHUNK_BYTES)
+                byte, bit = (id_ >> 3) & (_CHUNK_BYTES - 1), 1 << (id_ & 7)
+                is_new = not chunk[byte] & bit and not (self._runs and self._is_in_run(id_))
+                if is_new:
+                    chunk[byte] |= bit
+                    self._count += 1
+            new.append(is_new)
         return new
 
     def _add_run(self, ids: list[Any]) -> bool:
@@ -110,12 +122,3 @@ class Distinct:
         self._starts.insert(position, ids[0])
         self._count += len(ids)
         return True
-
-    def _add(self, id_: Any) -> None:
-        number = number_of(id_)
-        if number is None:
-            self._others.add(str(id_))
-            return
-        chunk = self._chunks.setdefault(number >> _CHUNK_BITS, bytearray(_CHUNK_BYTES))
-        chunk[(number >> 3) & (_CHUNK_BYTES - 1)] |= 1 << (number & 7)
-        self._count += 1
