@@ -79,6 +79,10 @@ class Table:
 
     # Columns
 
+    def knows(self, crm: Crm | None) -> bool:
+        """Return whether `define` was called for a CRM."""
+        return crm in self._layouts
+
     def define(self, crm: Crm | None, definitions: Sequence[Definition] | None) -> None:
         """Tell which fields a CRM defines. This precedes all of its records.
 
@@ -89,7 +93,7 @@ class Table:
         Raises:
             ReadError: If names depend on definitions that are missing.
         """
-        if crm not in self._layouts:
+        if not self.knows(crm):
             try:
                 names = self._registry.columns_of(crm or (), definitions)
             except NamesUnknownError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -349,7 +349,8 @@ class CubeStream(RESTStream[Any]):
             self._progress.reading(str(subject)) as progress,
         ):
             reader, table = self._readers.of(crm), self.table
-            self._define(table, self.form, crm)
+            if not table.knows(crm):
+                self._define(table, self.form, crm)
             try:
                 for number, page in enumerate(reader):
                     if number == 0 and reader.resumed_at:
@@ -391,6 +392,10 @@ class CubeStream(RESTStream[Any]):
 
         def start(crm: Crm | None) -> Reader:
             self._start_definitions(crm)
+            if crm == crms[0]:
+                # Pages that arrive before the columns are known are parsed in a slower way
+                with suppress(CubeError):  # it is reported when the CRM is read
+                    self._define(self.table, self.form, crm)
             reader = self.new_reader(crm, self._state_of(crm))
             if self.is_prefetched and crm != crms[0]:  # the turn of the first one has come
                 reader = Prefetched(reader, self.services.records_ahead)
