@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect, bisect_left
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -84,8 +85,16 @@ class Distinct:
         if not self._add_run(numbers):
             numbers = [str(id_) if (n := number_of(id_)) is None else n for id_ in numbers]
             if not self._add_run(numbers):
-                return self._update_one_by_one(numbers)
+                return self._update_overlapping(numbers) or self._update_one_by_one(numbers)
         return [True] * len(numbers)
+
+    def _update_overlapping(self, ids: list[Any]) -> list[bool] | None:
+        """Add a page that overlaps with runs, as a run of its own; `None` if that cannot be."""
+        if self._chunks or not are_ascending(ids):
+            return None
+        new = [not self._is_in_run(id_) for id_ in ids]
+        added = list(compress(ids, new))
+        return new if not added or self._add_run(added) else None
 
     def _update_one_by_one(self, ids: list[Any]) -> list[bool]:
         """Add numbers, and all other ids as text."""
