@@ -73,3 +73,20 @@ def test_none_unless_asked_for(tap: Tap, config: dict[str, Any]) -> None:
     run = tap({**config, "emit_activate_version_messages": False}).check()
     assert positions(run.messages, "ACTIVATE_VERSION") == []
     assert not any("version" in message for message in run.messages)
+
+
+@pytest.mark.parametrize("left", [{}, {"version": 1_700_000_001}], ids=["without", "with"])
+def test_a_read_goes_on_only_if_its_records_have_a_version(
+    tap: Tap, sandbox: Sandbox, config: dict[str, Any], left: dict[str, int]
+) -> None:
+    """Otherwise an activation would delete the rows that the interrupted read wrote."""
+    sandbox.page_size = 10
+    catalog = select(tap.discover(config), "customers")
+    mark = {"page": 2, "size": 10, **left}
+    state = {"bookmarks": {"customers": {"partitions": [{"context": B2B, "reading": mark}]}}}
+    run = tap(config, catalog=catalog, state=state).check()
+    records = run.of_type("RECORD", "customers")
+    amount = sum(message["record"]["data_owner_id"] == 2 for message in records)
+    assert amount == (20 if left else 60)
+    (activation,) = run.of_type("ACTIVATE_VERSION", "customers")
+    assert {message["version"] for message in records} == {activation["version"]}

@@ -44,7 +44,7 @@ class Search:
 
     def __init__(self, end: int | None = None) -> None:
         self._end = end
-        # A link to a page that was guessed to be there, and was not, is still followed
+        # A link to a page that is gone is followed again: only a page without `next` ends a list
         self._is_end_sure = end is not None
         self._too_low = 0
         self._step = 1
@@ -62,15 +62,14 @@ class Search:
             target = min(target, (number + self._end) // 2)
         return max(target, number + 1)
 
-    def lower(self, number: int, last: int, *, is_linked: bool) -> int:
+    def lower(self, number: int, last: int) -> int:
         """Return the number of the page to try after one that is gone.
 
         Args:
             number: Number of the page that is gone.
             last: Number of the page where the list should end.
-            is_linked: Whether a page linked to it.
         """
-        self._end, self._is_end_sure = number, is_linked
+        self._end, self._is_end_sure = number, False
         target = min(last, number - self._step)
         self._step = 1 if last < number else 2 * self._step
         return max(min(max(target, self._too_low + 1), number - 1), 1)
@@ -86,7 +85,8 @@ class Chain:
 
     Attributes:
         number: Number of the page that was requested last.
-        highest: The highest id on its first page, once that has arrived.
+        first_ids: The ids on its first page, once that has arrived.
+        highest: The highest of them.
         lowest: The lowest id on the pages that arrived.
         arrived: Pages that wait to be written.
         pending: The request in flight.
@@ -102,6 +102,7 @@ class Chain:
     def __init__(self, top: int, below: Chain | None, *, seeks_end: bool = False) -> None:
         self.top = self.number = top
         self.below = below
+        self.first_ids: frozenset[int] = frozenset()
         self.highest: int | None = None
         self.lowest: int | None = None
         self.arrived: deque[Arrival] = deque()
@@ -117,8 +118,8 @@ class Chain:
         self._search = Search() if seeks_end else None
         #: Consecutive pages without a record that was not read before
         self._idle = 0
-        #: Counts told after a page was gone that they say is there
-        self._contradictions: list[int] = []
+        #: How often a page was gone that another one links to, by its number and the count
+        self._gone: dict[tuple[int, int], int] = {}
 
     @property
     def has_room(self) -> bool:
@@ -136,6 +137,21 @@ class Chain:
         while chain.is_void and chain.below:
             chain = chain.below
         return chain
+
+    def is_met_by(self, ids: list[int]) -> bool:
+        """Return whether a page with these ids leaves nothing between it and this chain.
+
+        All records up to the highest id on the chain's first page belong to the chain. A page whose
+        ids start below those, and end above them, but which has none of them, is no proof: the
+        list may not ascend.
+        """
+        if not ids or self.highest is None:
+            return False
+        return (
+            ids[-1] <= self.highest
+            or ids[0] == self.highest + 1
+            or not self.first_ids.isdisjoint(ids)
+        )
 
     def is_too_low(self, page: Page, ids: list[int]) -> bool:
         """Return whether records that it has to read may be behind a page."""
@@ -163,30 +179,28 @@ class Chain:
             last: Number of the page where the list should end.
         """
         self._search = self._search or Search()
-        return self._search.lower(self.number, last, is_linked=self.is_linked)
+        return self._search.lower(self.number, last)
 
-    def contradicts(self, count: int) -> bool:
-        """Return whether the server, and not a change of the list, may be why a page is gone.
+    def note_gone(self, count: int) -> None:
+        """Take note that the page that was requested last is gone, although a page links to it.
 
         Args:
-            count: Length of the list, according to which the page is there.
+            count: Length of the list, as it was told last.
 
         Raises:
-            ReadError: If that is certain.
+            ReadError: If the server, and not a change of the list, is why it is gone.
         """
-        self._contradictions.append(count)
-        if len(set(self._contradictions)) > 1:
-            self._contradictions.clear()
-            return False
-        if len(self._contradictions) == _MAX_TRIES:
+        times = self._gone.get((self.number, count), 0) + 1
+        self._gone = {(self.number, count): times}
+        if times == _MAX_TRIES:
             msg = "the list links to a page that is not there: report it to Cube"
             raise ReadError(msg)
-        return True
 
     def accept(self, page: Page, ids: list[int]) -> None:
         """Take in its next page."""
         if self.highest is None:
             self.top, self.count = self.number, page.count if page.next is None else None
+            self.first_ids = frozenset(ids)
             self.highest = ids[-1] if ids else -1
         if ids and (self.lowest is None or ids[0] < self.lowest):
             self.lowest = ids[0]
@@ -196,4 +210,4 @@ class Chain:
         self.arrived.append(Arrival(page, self.number, ids, self.floor))
         self.last = ids, page.previous
         self._search = None
-        self._contradictions.clear()
+        self._gone.clear()

@@ -106,7 +106,7 @@ class Chains:
         self._handed: tuple[Chain, int] | None = None
         self._is_cut = self._is_at_end = False
         self._bottom = Chain(1, None)
-        self._bottom.highest = ids[-1]
+        self._bottom.highest, self._bottom.first_ids = ids[-1], frozenset(ids)
         last = self._last_page()
         self.is_whole = top is None or top >= last
         if top is None or self.is_whole:
@@ -257,7 +257,7 @@ class Chains:
             chain.is_over = True
         elif below.highest is None and chain.number <= below.top + 1:
             self._start(below)
-        elif below.highest is not None and ids and ids[0] <= below.highest + 1:
+        elif below.is_met_by(ids):
             chain.is_over = True
         elif previous is None:
             raise NotAscendingError  # the server does not link downwards
@@ -280,8 +280,9 @@ class Chains:
             self._ids(first)
             if first.next is not None and len(first.records) != self._size:
                 raise NotAscendingError
-            is_there = first.count is not None and self._last_page() >= chain.number
-            if chain.is_linked and is_there and chain.contradicts(first.count or 0):
+        if chain.is_linked:
+            chain.note_gone(self._latest)
+            if self.count is not None and self._last_page() >= chain.number:
                 self._go_on(chain, chain.number, is_linked=True)
                 return
         self._go_on(chain, chain.lower(self._last_page()))

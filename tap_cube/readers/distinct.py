@@ -14,14 +14,16 @@ _CHUNK_BITS = 13
 _CHUNK_BYTES = 1 << (_CHUNK_BITS - 3)
 #: Ids below this one fit a run.
 _END = 1 << 63
+#: Longer texts are not read as numbers.
+_MOST_DIGITS = 100
 
 
 def number_of(id_: Any) -> int | None:
     """Return an id as a number, also if it is written as text; `None` if it is neither."""
     if type(id_) is int:
         return id_ if id_ >= 0 else None
-    if type(id_) is str and id_.isascii() and id_.isdigit() and str(int(id_)) == id_:
-        return int(id_)
+    if type(id_) is str and id_.isascii() and id_.isdigit() and len(id_) <= _MOST_DIGITS:
+        return number if str(number := int(id_)) == id_ else None
     return None
 
 

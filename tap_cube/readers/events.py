@@ -94,6 +94,8 @@ class KeyedReader:
             self._explain()
 
     def _is_accepted(self, current: Pass) -> bool:
+        if not current.is_complete:
+            return False
         is_short = current.records < max(current.counts, default=0)
         if not self._alikes.held:
             is_snapshot = current.pages == 1 and current.calm and not current.counts

@@ -109,7 +109,7 @@ class ListReader:
         self._wait = wait_for
         self._first: Future[Page] | None = None
         self._size = 0
-        self._seen = Distinct()
+        self._seen = self._listed = Distinct()
         self._anonymous = 0
         self._before = 0
         self._chains: Chains | None = None
@@ -198,7 +198,9 @@ class ListReader:
                     return
                 if current.pages > 1 and current.uncounted:
                     break
-                if self._missing <= 0:
+                # A list that is longer than a steady count shows that the count is wrong
+                is_wrong = self._missing < 0 and current.calm and self.total is not None
+                if self._missing <= 0 and not is_wrong:
                     return
                 if before and before == len(self._seen):
                     break  # the count is wrong
@@ -210,6 +212,7 @@ class ListReader:
         """Yield what is new on the pages of a pass."""
         way = _DOWNWARDS if current.downwards else _FORWARDS
         self._anonymous = 0
+        self._listed = Distinct() if len(self._seen) else self._seen
         for page in current:
             self._size = self._size or len(page.records)
             self.total = page.count if page.count is not None else self.total
@@ -217,7 +220,10 @@ class ListReader:
             number = following and page_number(following)
             self._place = _Place(way, number, self._size) if number and self._size else None
             keys = self._keys(page)
-            new = self._seen.update([key for key in keys if not is_blank(key)])
+            known = [key for key in keys if not is_blank(key)]
+            new = self._seen.update(known)
+            if self._listed is not self._seen:
+                self._listed.update(known)
             anonymous = len(keys) - len(new)
             self._anonymous += anonymous
             if anonymous or all(new):
@@ -228,9 +234,18 @@ class ListReader:
                 self.written(page)
 
     @property
+    def _different(self) -> int:
+        """Number of different records that the current pass listed.
+
+        Those that only an earlier pass listed do not count: they may be gone, and would stand in
+        for others that are missing.
+        """
+        return self._before + len(self._listed) + self._anonymous
+
+    @property
     def _missing(self) -> int:
         """Number of records that are counted, but were not listed."""
-        return (self.total or 0) - self.done
+        return (self.total or 0) - self._different
 
     def _resumed_pass(self, first: Page | None) -> Pass | None:
         """Return a pass that goes on where an interrupted one stood, if it can."""
@@ -260,9 +275,9 @@ class ListReader:
         return Pass(self._fetch, self._concurrency, start=last, downwards=True)
 
     def _doubt(self, current: Pass) -> None:
-        if self._missing > 0:
+        if self._missing > 0 or (current.calm and self._missing < 0 and self.total is not None):
             self.doubts.append(
-                f"Cube counts {self.total} records, but lists {self.done} different ones"
+                f"Cube counts {self.total} records, but lists {self._different} different ones"
             )
         if len(current.counts) > 1:
             self.doubts.append(

@@ -297,9 +297,14 @@ class Pass:
         if not self.downwards or not link or not number:
             return None
         first = self._fetch(None).result()
-        last = number - 1
+        last = number
         if first.count is not None and first.next is not None and first.records:
-            last = min(last, -(-first.count // len(first.records)))
+            last = -(-first.count // len(first.records))
+        elif first.next is None:
+            last = 1
+        if self._taken and last >= number:
+            self.is_harmed = True  # nothing tells why a page in the middle is gone
+        last = min(last, number - 1)
         self._note_counts(counts)
         self._note_counts([first.count])
         self._followed.discard(link)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     RequestOne = Callable[[Any], Future[Page]]
 
 
+#: A larger share of customers is hardly deleted between the list and the single records.
+_LARGEST_SHARE = 0.5
+
+
 class ListedReader:
     """Reads the single record of each record in a list.
 
@@ -43,6 +47,7 @@ class ListedReader:
     ) -> None:
         self.read_to = None
         self.done = 0
+        self._asked = self._missing = 0
         self._listed = listed
         self._ids = ids
         self._request_one = request_one
@@ -62,7 +67,10 @@ class ListedReader:
     @property
     def doubts(self) -> list[str]:
         """Why the read may be incomplete."""
-        return self._listed.doubts
+        if self._missing <= _LARGEST_SHARE * self._asked:
+            return self._listed.doubts
+        gone = f"{self._missing} of {self._asked} customers in the list have no record of their own"
+        return [*self._listed.doubts, f"{gone} (404), so that records may be missing"]
 
     @property
     def total(self) -> int | None:
@@ -83,12 +91,21 @@ class ListedReader:
             records: list[Any] = []
             last = page
             for _, single in in_order(self._request_one, self._ids(page), 2 * self._concurrency):
+                self._asked += 1
                 if single is not None:
                     records += single.records
                     last = single
+                else:
+                    self._missing += 1
             singles = replace(page, records=records, received_at=last.received_at)
             self._last = page, singles
             yield singles
+        if self._asked and self._missing == self._asked:
+            msg = (
+                f"none of the {self._asked} customers in the list has a record of its own "
+                "(404): check the setting `customer_id_field`"
+            )
+            raise ReadError(msg)
 
     def written(self, page: Page, /) -> None:
         """Take note that a page was handed over."""

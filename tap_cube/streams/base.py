@@ -396,13 +396,21 @@ class CubeStream(RESTStream[Any]):
                 # Pages that arrive before the columns are known are parsed in a slower way
                 with suppress(CubeError):  # it is reported when the CRM is read
                     self._define(self.table, self.form, crm)
-            reader = self.new_reader(crm, self._state_of(crm))
+            reader = self.new_reader(crm, self._resumable(self._state_of(crm)))
             if self.is_prefetched and crm != crms[0]:  # the turn of the first one has come
                 reader = Prefetched(reader, self.services.records_ahead)
             reader.start()
             return reader
 
         return Ahead(crms, start, self.services.crms_ahead)
+
+    def _resumable(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return STATE without the place of a read whose records have another version."""
+        mark = state.get(READING)
+        version = mark.get(VERSION) if isinstance(mark, dict) else None
+        if self._version is None or version == self._version:
+            return state
+        return {name: value for name, value in state.items() if name != READING}
 
     def _state_of(self, crm: Crm | None) -> dict[str, Any]:
         return self.get_context_state(crm._asdict() if crm else None)

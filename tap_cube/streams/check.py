@@ -74,7 +74,10 @@ def _streams(
         except CubeError as error:
             yield f"{stream.name:{width}}  {_failed(services, str(error))}"
         else:
-            yield f"{stream.name:{width}}  ok{wanted}"
+            for failure in services.undiscovered.get(stream.name, ()):
+                yield f"{stream.name:{width}}  {_failed(services, str(failure))}"
+            if not services.undiscovered.get(stream.name):
+                yield f"{stream.name:{width}}  ok{wanted}"
 
 
 def _failed(services: Services, sentence: str) -> str:

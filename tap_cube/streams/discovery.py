@@ -60,5 +60,6 @@ def samples(
         essential or all(isinstance(failure, UnavailableError) for failure in failures)
     ):
         raise failures[0]
+    services.undiscovered[resource.name] = failures
     for failure in failures:
         logger.error("%s", failure)

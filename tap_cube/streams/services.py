@@ -45,6 +45,7 @@ class Services:
         runtime: Clock and intervals.
         catalog_columns: What the catalog's metadata remembers of columns, by stream.
         failures: What failed so far.
+        undiscovered: What failed in discovery, by stream. It is tried again when it is read.
     """
 
     client: CubeClient
@@ -53,6 +54,7 @@ class Services:
     runtime: Runtime
     catalog_columns: Mapping[str, Any] = field(default_factory=dict)
     failures: list[CubeError] = field(default_factory=list)
+    undiscovered: dict[str, list[CubeError]] = field(default_factory=dict)
 
     @property
     def concurrency(self) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TOKEN = "token-of-a-test"  # noqa: S105  # public: it protects invented data
 
+_SINGLE = re.compile(r"/api/v1/data_owners/(\d+)/(?:crm/)?(\w+)/customers/([^/]+)")
 _PATH = re.compile(r"/api/v1/data_owners/(\d+)/(?:crm/)?(\w+)/(\w+)/")
 
 
@@ -105,6 +106,8 @@ class Cube:
         if url.path.rstrip("/") == "/api/v1/campaigns":
             return []
         self.before_page(target)
+        if single := _SINGLE.fullmatch(url.path):
+            return self._single(single)
         match = _PATH.fullmatch(url.path)
         crm = match and self.crms.get((int(match[1]), match[2]))
         if not match or not crm:
@@ -114,6 +117,13 @@ class Cube:
         if isinstance(found, int) or match[3] == "crm_custom_fields":
             return found
         return self._page(url.path, query, found)
+
+    def _single(self, match: re.Match[str]) -> Any:
+        crm = self.crms.get((int(match[1]), match[2]))
+        found = crm.found("customers", {}) if crm else []
+        records = [] if isinstance(found, int) else found
+        ids = ("id", "crm__customer_id")
+        return next((r for r in records if match[3] in {str(r.get(name)) for name in ids}), 404)
 
     def _page(self, path: str, query: dict[str, str], found: list[Record]) -> Any:
         number = int(query.pop("page", 1))
