@@ -81,6 +81,26 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a start ahead": ({**GOOD, "start_date": "2999-01-01"}, "`start_date` is in the future"),
     "a setting of the SDK": ({**GOOD, "flattening_max_depth": "x"}, "`flattening_max_depth` must"),
+    "batch size 0": (
+        {**GOOD, "batch_config": {**BATCHES, "batch_size": 0}},
+        "Setting `batch_config.batch_size` must be an integer, 1 or more",
+    ),
+    "batch size -1": (
+        {**GOOD, "batch_config": {**BATCHES, "batch_size": -1}},
+        "Setting `batch_config.batch_size` must be an integer, 1 or more",
+    ),
+    "batch size 1.5": (
+        {**GOOD, "batch_config": {**BATCHES, "batch_size": 1.5}},
+        "Setting `batch_config.batch_size` must be an integer, 1 or more",
+    ),
+    "batch size True": (
+        {**GOOD, "batch_config": {**BATCHES, "batch_size": True}},
+        "Setting `batch_config.batch_size` must be an integer, 1 or more",
+    ),
+    "batch size as text": (
+        {**GOOD, "batch_config": {**BATCHES, "batch_size": "10"}},
+        "Setting `batch_config.batch_size` must be an integer, 1 or more",
+    ),
     "batches and versions": (
         {**GOOD, "batch_config": BATCHES, "emit_activate_version_messages": True},
         "`batch_config` and `emit_activate_version_messages` do not go together",

@@ -122,3 +122,22 @@ def test_anonymised_customers_are_left_out_and_counted(tap: Tap) -> None:
         assert len(run.records("customers")) == 5
         assert "2 records have no `crm__customer_id`, as anonymised customers" in run.log
         assert run.of_type("ACTIVATE_VERSION", "customers")
+
+
+def test_a_column_called_id_does_not_change_the_shape(tap: Tap) -> None:
+    """It is of a field with this label, in prefixed records."""
+    with Cube() as cube:
+        cube.crms = {
+            PREFIXED: Crm(
+                customers=[{"crm__customer_id": "x1", "crm__custom_info__5": "1"}],
+                definitions=[{"id": 5, "key": "ID", "type": "text"}],
+            )
+        }
+        naming = {"field_names": "snake_case", "custom_field_names": "label"}
+        config = cube.settings(**naming)
+        catalog = select(tap.discover(config), "customers")
+        first = tap(config, catalog=catalog).check()
+        for run in (first, tap(config, catalog=catalog, state=first.state).check()):
+            (schema,) = run.of_type("SCHEMA", "customers")
+            assert schema["key_properties"][-1] == "crm__customer_id"
+            assert [row["id"] for row in run.records("customers")] == ["1"]

@@ -122,6 +122,8 @@ def config_problem(paths: Sequence[str]) -> str:
     for path in paths:
         if path == "ENV":
             continue
+        if path.lstrip().startswith("{"):  # not to be quoted: it holds the secrets
+            return "--config takes the path of a file, or ENV, and not the settings themselves"
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:

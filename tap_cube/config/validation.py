@@ -256,6 +256,10 @@ def _check_batches(config: Mapping[str, Any]) -> None:
         if not member.get(name.rpartition(".")[2]):
             msg = f"Setting `batch_config.{name}` is missing"
             raise ConfigurationError(msg)
+    size = batches.get("batch_size", 1)
+    if type(size) is not int or size < 1:
+        msg = "Setting `batch_config.batch_size` must be an integer, 1 or more"
+        raise ConfigurationError(msg)
     _check_storage(storage["root"])
     if encoding.get("format") == "parquet" and find_spec("pyarrow") is None:
         msg = (

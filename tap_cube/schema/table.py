@@ -108,7 +108,11 @@ class Table:
             for field, value in record.items():
                 column = names[field]
                 registry.join(column, kind_of(value))
-                if registry.is_final(column) and registry.hold(column, value) is MISFIT:
+                try:
+                    is_misfit = registry.is_final(column) and registry.hold(column, value) is MISFIT
+                except RecursionError:
+                    continue  # the read of the CRM fails for it
+                if is_misfit:
                     registry.text_column(column)
 
     def announce(self, policy: Policy, columns: Iterable[str] | None = None) -> None:
@@ -194,11 +198,11 @@ class Table:
             ReadError: If records cannot be identified, or new fields are not wanted.
         """
         values: list[Any] = [*([list(page.keys)] if page.keys is not None else []), *(crm or ())]
-        if page.records and (row_type := self._row_types.get(type(page.records[0]))):
-            rows = row_type.fitted(page.records, values)
-            if rows is not None:
-                return Batch(rows)
         try:
+            if page.records and (row_type := self._row_types.get(type(page.records[0]))):
+                rows = row_type.fitted(page.records, values)
+                if rows is not None:
+                    return Batch(rows)
             return self._admit_dicts([as_dict(record) for record in page.records], crm, values)
         except RecursionError:
             msg = "a record is nested too deeply: report it to Cube"

@@ -83,7 +83,8 @@ class TableFactory:
     def known(self) -> tuple[Form, Table]:
         """Return the table of the catalog, extended by what STATE remembers."""
         properties = self._memory.properties or {}
-        form = self._form_of(properties) or self._forms[0]
+        # A column of a prefixed record may be called `id`, too
+        form = self._remembered() or self._form_of(properties) or self._forms[0]
         registry = self._registry(form)
         registry.restore_properties(properties)
         table = self._table(registry, form)
@@ -127,10 +128,11 @@ class TableFactory:
         return form, table
 
     def _remembered(self) -> Form | None:
-        """Return the form of an earlier run: a table has one key for ever."""
-        state = self._memory.state
-        key = state.get("key") if isinstance(state, dict) else None
-        return next((form for form in self._forms if key and form.key.field == key), None)
+        """Return the form of an earlier run, or of discovery: a table has one key for ever."""
+        memories = (self._memory.state, self._memory.catalog)
+        keys = [memory.get("key") for memory in memories if isinstance(memory, dict)]
+        forms = (form for key in keys for form in self._forms if key and form.key.field == key)
+        return next(forms, None)
 
     def _new(self, form: Form) -> tuple[Form, Table]:
         return form, self._table(self._registry(form), form)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from singer_sdk.exceptions import ConfigurationError
 
-from tap_cube.config.files import checked_catalog, checked_state
+from tap_cube.config.files import checked_catalog, checked_state, config_problem
 
 STREAMS = ("customers", "campaigns")
 CRM = {"context": {"data_owner_id": 2, "crm_type": "B2B"}}
@@ -94,3 +94,8 @@ def test_any_other_catalog_is_refused(content: Any, fault: str) -> None:
 def test_a_catalog_may_have_unknown_streams() -> None:
     catalog = {"streams": [ENTRY, {**ENTRY, "tap_stream_id": "users"}]}
     assert checked_catalog(file(catalog), STREAMS) == catalog
+
+
+def test_settings_in_place_of_a_file_are_not_quoted() -> None:
+    problem = config_problem(['{"account": "acme", "password": "hemmelig"}'])
+    assert problem == "--config takes the path of a file, or ENV, and not the settings themselves"
