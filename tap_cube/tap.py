@@ -151,19 +151,6 @@ class TapCube(Tap):
         except (OSError, TypeError, ValueError):
             raise ConfigurationError(files.config_problem(value)) from None
 
-    @override
-    def run_discovery(self) -> str:
-        """Write the catalog to stdout.
-
-        Raises:
-            CubeError: After that, if a CRM failed: the catalog may lack its columns.
-        """
-        catalog = super().run_discovery()
-        for failures in self.services.undiscovered.values():
-            self.services.failures.extend(failures)
-        self.raise_failure()
-        return catalog
-
     @classmethod
     @override
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import unicodedata
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -43,9 +42,7 @@ class Nights:
             clock = program(now=f"datetime({arguments}, tzinfo=timezone.utc)")
             self._tap.program = ("-c", clock)
         if self._mode != "found" and ("catalog" not in self._files or self._mode == "remade"):
-            # It fails in a night without definitions, and prints what it found all the same
-            catalog = json.loads(self._tap(config, "--discover").stdout)
-            self._files["catalog"] = select(catalog, *self._streams)
+            self._files["catalog"] = select(self._tap.discover(config), *self._streams)
         run = self._tap(config, **self._files)
         self._files["state"] = run.state
         # Also of a run in which a CRM fails
