@@ -26,7 +26,7 @@ from tap_cube.errors import CubeError, UnavailableError
 from tap_cube.output.writer import MessageWriter
 from tap_cube.schema.documented import CALL_OUTCOME, PRODUCT_REGISTRATION
 from tap_cube.streams import check, pinned
-from tap_cube.streams.base import COLUMNS, CubeStream
+from tap_cube.streams.bookmarks import COLUMNS
 from tap_cube.streams.campaigns import Campaigns
 from tap_cube.streams.custom_fields import CustomFields
 from tap_cube.streams.customer_details import CustomerDetails
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     import click
+
+    from tap_cube.streams.base import CubeStream
 
 NAMES = frozenset(
     resource.name

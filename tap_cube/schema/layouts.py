@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tap_cube.cube.decoding import parse_page
 from tap_cube.schema.kinds import MISFIT, text_of
 from tap_cube.schema.rows import Column, is_plain
 
@@ -19,15 +20,18 @@ class Layout(dict[str, Column]):
 
     Attributes:
         names: Admits fields to columns.
-        parser: Parses the CRM's pages; `None` if it has to be made again.
+        parser: Parses the CRM's pages: into rows, if its fields are known and suit. Any thread may
+            read it.
         is_complete: Whether it has the announced columns. Discovery needs none of them.
+        is_outdated: Whether the parser has to be made again.
     """
 
     def __init__(self, names: CrmColumns) -> None:
         super().__init__()
         self.names = names
+        self.parser: Parser = parse_page
         self.is_complete = False
-        self.parser: Parser | None = None
+        self.is_outdated = True
 
     def fit(self, record: Record) -> tuple[Record, dict[str, str | None]]:
         """Return a record as its columns hold it, and the texts of values that do not fit."""

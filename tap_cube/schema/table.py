@@ -124,15 +124,25 @@ class Table:
         """
         self._announced.begin(policy, self._registry.properties() if columns is None else columns)
 
-    def _completed(self, layout: Layout) -> Layout:
-        """Return the layout with the announced columns of documented and of defined fields."""
-        if layout.is_complete:
-            return layout
+    def prepare(self, crm: Crm | None) -> None:
+        """Let the pages of a CRM be parsed into rows from now on. `announce` precedes it."""
+        layout = self._layouts[crm]
+        if not layout.is_complete:
+            self._complete(layout)
+        if layout.is_outdated:
+            layout.parser, layout.is_outdated = self._new_parser(layout), False
+
+    def release(self, crm: Crm | None) -> None:
+        """Free what the pages of a CRM needed; those that still come are parsed into dicts."""
+        self._layouts[crm].parser, self._layouts[crm].is_outdated = parse_page, True
+        self._row_types.clear()
+
+    def _complete(self, layout: Layout) -> None:
+        """Add the announced columns of documented and of defined fields to a layout."""
         layout.is_complete = True
         for field in dict.fromkeys([*self._documented, *layout.names]):
             if field not in layout and (column := layout.names[field]) in self._announced:
                 layout[field] = self._column(column)
-        return layout
 
     def _column(self, name: str) -> Column:
         """Return a column: one object for all CRMs, once it is announced."""
@@ -172,13 +182,9 @@ class Table:
     # Records
 
     def parser(self, crm: Crm | None) -> Parser:
-        """Return what parses the pages of a CRM: into rows, if its fields are known and suit."""
+        """Return what parses the pages of a CRM. Any thread may ask for it."""
         layout = self._layouts.get(crm)
-        if layout is None:
-            return parse_page
-        if layout.parser is None:
-            layout.parser = self._new_parser(self._completed(layout))
-        return layout.parser
+        return layout.parser if layout else parse_page
 
     def _new_parser(self, layout: Layout) -> Parser:
         names = [column.name for column in layout.values() if column.written]
@@ -214,7 +220,8 @@ class Table:
         return [name for name in self._own if not self._announced.is_written(name)]
 
     def _admit_dicts(self, records: list[Record], crm: Crm | None, values: list[Any]) -> Batch:
-        layout = self._completed(self._layouts[crm])
+        self.prepare(crm)
+        layout = self._layouts[crm]
         identified = self._key.identified(records)
         before = len(self._announced)
         self._admit_fields(identified, layout)
@@ -225,6 +232,7 @@ class Table:
                 if name not in hidden:
                     row[name] = value[position] if isinstance(value, list) else value
             rows.append(row)
+        self.prepare(crm)
         evolved = len(self._announced) > before
         return Batch(rows, evolved, len(records) - len(identified))
 
@@ -243,14 +251,14 @@ class Table:
         self._announced.offer(new.values())
         for field, name in new.items():
             layout[field] = self._column(name)
-        layout.parser = None
+        layout.is_outdated = True
 
     def _fitted(self, record: Record, layout: Layout) -> Record:
         """Return a record as its columns hold it."""
         row, texts = layout.fit(record)
         if loose := layout.loose(record) - self._loose:
             self._loose |= loose
-            layout.parser = None
+            layout.is_outdated = True
         for name, text in texts.items():
             if name == self._key.field:
                 msg = f"a record has a `{name}` that is no {self._registry.kind(name)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import RESTStream
@@ -26,13 +25,13 @@ from tap_cube.output.progress import Progress
 from tap_cube.readers.prefetched import Prefetched
 from tap_cube.readers.sample import Sample
 from tap_cube.schema.announced import Policy
-from tap_cube.schema.names import Definition
 from tap_cube.schema.rows import as_dict
 from tap_cube.streams.ahead import Ahead
 from tap_cube.streams.batches import BatchFiles
-from tap_cube.streams.bookmarks import Bookmarks
+from tap_cube.streams.bookmarks import COLUMNS, Bookmarks, place, resumable, version_left
+from tap_cube.streams.definitions import Definitions
 from tap_cube.streams.discovery import samples
-from tap_cube.streams.tables import Memory, TableFactory, naming_of
+from tap_cube.streams.tables import Memory, TableFactory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,11 +50,6 @@ if TYPE_CHECKING:
     from tap_cube.schema.table import Batch, Table
     from tap_cube.streams.services import Services
     from tap_cube.streams.tables import Form
-
-#: Keys of a CRM's STATE: where an interrupted read stood, and the version of its records.
-READING, VERSION = "reading", "version"
-#: Key of a stream's STATE: the columns, and the fields that they hold.
-COLUMNS = "columns"
 
 
 class CubeStream(RESTStream[Any]):
@@ -84,8 +78,6 @@ class CubeStream(RESTStream[Any]):
     def __init__(self, tap: Tap, services: Services) -> None:
         self.tap = tap
         self.services = services
-        # Readers of CRMs whose turn has not come ask for parsers in threads of their own
-        self._table_lock = Lock()
         super().__init__(tap)
         self._complete = True
         self._registered: dict[str, Any] | None = None
@@ -120,8 +112,7 @@ class CubeStream(RESTStream[Any]):
 
     def bookmark(self, reader: Reader) -> Mapping[str, Any]:
         """Return what STATE has to say after what was written so far; `None` removes a key."""
-        mark = reader.state
-        return {READING: mark and {**mark, **({VERSION: self._version} if self._version else {})}}
+        return place(reader.state, self._version)
 
     # Requests
 
@@ -137,9 +128,8 @@ class CubeStream(RESTStream[Any]):
         client = self.services.client
 
         def start(link: Link | None) -> Future[Page]:
-            with self._table_lock:
-                parse = self.parser(crm)
-            return client.submit(client.get_page, subject, [link] if link else links, parse)
+            known = [link] if link else links
+            return client.submit(client.get_page, subject, known, self.parser(crm))
 
         return start
 
@@ -152,7 +142,7 @@ class CubeStream(RESTStream[Any]):
         form, table = (
             factory.known()
             if self._catalog_entry
-            else factory.discovered(self.samples(), self._define_for_discovery)
+            else factory.discovered(self.samples(), self._definitions.discover)
         )
         self.primary_keys = form.key.columns
         return form, table
@@ -189,48 +179,20 @@ class CubeStream(RESTStream[Any]):
     def _is_selected(self, column: str) -> bool:
         return self.mask["properties", column]
 
+    @cached_property
+    def _definitions(self) -> Definitions:
+        return Definitions(
+            self.services.account, self.resource, self.forms, self.config, self.logger
+        )
+
     def samples(self) -> Iterator[tuple[Crm | None, Sequence[Page]]]:
         """Yield pages of each CRM, for discovery."""
 
         def start(crm: Crm | None) -> Sample:
-            self._start_definitions(crm)
+            self._definitions.start(crm)
             return Sample(self.request_sample(crm), self.config["sample_size"])
 
         return samples(self.resource, start, self.services, self.logger, essential=self.essential)
-
-    def _start_definitions(self, crm: Crm | None) -> None:
-        if crm is not None and any(form.has_defined_fields for form in self.forms):
-            self.services.account.start_definitions(crm)
-
-    def _define(self, table: Table, form: Form, crm: Crm | None) -> None:
-        """Tell a table which fields a CRM defines.
-
-        Raises:
-            CubeError: If the definitions cannot be read, and columns depend on them.
-        """
-        definitions = None
-        if crm is not None and form.has_defined_fields:
-            try:
-                records = self.services.account.definitions(crm)
-                definitions = None if records is None else Definition.of(records)
-            except CubeError as error:
-                if naming_of(form, self.config).by_definitions:
-                    msg = f"the definitions of its fields, which name columns, are missing: {error}"
-                    raise CubeError(msg) from None
-                self.logger.warning("%s: %s", Subject(self.resource, crm), error)
-        with self._table_lock:
-            table.define(crm, definitions)
-
-    def _define_for_discovery(self, table: Table, form: Form, crm: Crm | None) -> bool:
-        """As `_define`, but report a failure: the CRM is tried again when it is read."""
-        failure = None
-        try:
-            self._define(table, form, crm)
-        except CubeError as error:
-            failure = error
-        if failure:
-            self.logger.error("%s: %s", Subject(self.resource, crm), failure)
-        return not failure
 
     def parser(self, crm: Crm | None) -> Parser:
         """Return what parses the pages of a CRM, as far as the table is known by now."""
@@ -349,14 +311,12 @@ class CubeStream(RESTStream[Any]):
             self._progress.reading(str(subject)) as progress,
         ):
             reader, table = self._readers.of(crm), self.table
-            if not table.knows(crm):
-                self._define(table, self.form, crm)
+            self._prepare(crm)
             try:
                 for number, page in enumerate(reader):
                     if number == 0 and reader.resumed_at:
                         self.logger.info("%s: going on from page %d", subject, reader.resumed_at)
-                    with self._table_lock:
-                        batch = table.admit(page, crm)
+                    batch = table.admit(page, crm)
                     if batch.evolved:
                         self._announce()
                         self._remember_columns()
@@ -369,6 +329,7 @@ class CubeStream(RESTStream[Any]):
             finally:
                 # Also of a read that fails: windows of days before the failure count
                 self._bookmarks.cover(crm, self.bookmark(reader))
+                table.release(crm)
             for doubt in reader.doubts:
                 self._complete = False
                 progress.anomaly("in doubt")
@@ -391,12 +352,11 @@ class CubeStream(RESTStream[Any]):
         self.introduce(crms)
 
         def start(crm: Crm | None) -> Reader:
-            self._start_definitions(crm)
+            self._definitions.start(crm)
             if crm == crms[0]:
-                # Pages that arrive before the columns are known are parsed in a slower way
                 with suppress(CubeError):  # it is reported when the CRM is read
-                    self._define(self.table, self.form, crm)
-            reader = self.new_reader(crm, self._resumable(self._state_of(crm)))
+                    self._prepare(crm)
+            reader = self.new_reader(crm, resumable(self._state_of(crm), self._version))
             if self.is_prefetched and crm != crms[0]:  # the turn of the first one has come
                 reader = Prefetched(reader, self.services.records_ahead)
             reader.start()
@@ -404,13 +364,10 @@ class CubeStream(RESTStream[Any]):
 
         return Ahead(crms, start, self.services.crms_ahead)
 
-    def _resumable(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return STATE without the place of a read whose records have another version."""
-        mark = state.get(READING)
-        version = mark.get(VERSION) if isinstance(mark, dict) else None
-        if self._version is None or version == self._version:
-            return state
-        return {name: value for name, value in state.items() if name != READING}
+    def _prepare(self, crm: Crm | None) -> None:
+        """Let pages of a CRM be parsed into rows: those that came before are dicts, and slower."""
+        self._definitions.define(self.table, self.form, crm)
+        self.table.prepare(crm)
 
     def _state_of(self, crm: Crm | None) -> dict[str, Any]:
         return self.get_context_state(crm._asdict() if crm else None)
@@ -503,15 +460,8 @@ class CubeStream(RESTStream[Any]):
         """The version of all records: that of an interrupted read, if there is one."""
         if self.replication_method != "FULL_TABLE" or not self.emit_activate_version_messages:
             return None
-        left = [
-            mark.get(VERSION)
-            for context in self._contexts
-            if isinstance(mark := self.get_context_state(context).get(READING), dict)
-        ]
-        return min(
-            (version for version in left if isinstance(version, int) and version > 0),
-            default=self.tap.initialized_at // 1000,
-        )
+        left = version_left(map(self.get_context_state, self._contexts))
+        return left or self.tap.initialized_at // 1000
 
     @override
     def finalize_state_progress_markers(self, state: dict[str, Any] | None = None) -> None:

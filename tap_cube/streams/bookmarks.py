@@ -6,9 +6,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
+    from collections.abc import Callable, Iterable, Mapping, MutableMapping
 
     from tap_cube.cube.resources import Crm
+
+#: Keys of a CRM's STATE: where an interrupted read stood, and the version of its records.
+READING, VERSION = "reading", "version"
+#: Key of a stream's STATE: the columns, and the fields that they hold.
+COLUMNS = "columns"
 
 
 class Bookmarks:
@@ -57,3 +62,33 @@ class Bookmarks:
         if time.monotonic() - self._written_at > self._interval:
             self._write()
             self._written_at = time.monotonic()
+
+
+def place(mark: Mapping[str, Any] | None, version: int | None) -> Mapping[str, Any]:
+    """Return the bookmark of a read that is under way; that of a complete one removes it.
+
+    Args:
+        mark: Where the read stands; `None` if it is complete.
+        version: The version of its records; `None` if they have none.
+    """
+    return {READING: mark and {**mark, **({VERSION: version} if version else {})}}
+
+
+def version_left(states: Iterable[Mapping[str, Any]]) -> int | None:
+    """Return the version of the records that interrupted reads have written, if any has one."""
+    marks = (state.get(READING) for state in states)
+    left = (mark.get(VERSION) for mark in marks if isinstance(mark, dict))
+    return min((one for one in left if isinstance(one, int) and one > 0), default=None)
+
+
+def resumable(state: Mapping[str, Any], version: int | None) -> Mapping[str, Any]:
+    """Return STATE without the place of a read whose records have another version.
+
+    Args:
+        state: What STATE says of a CRM.
+        version: The version of the records of this run; `None` if they have none.
+    """
+    mark = state.get(READING)
+    if version is None or (isinstance(mark, dict) and mark.get(VERSION) == version):
+        return state
+    return {name: value for name, value in state.items() if name != READING}

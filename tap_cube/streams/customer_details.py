@@ -12,7 +12,8 @@ from tap_cube.readers.lists import ListReader
 from tap_cube.readers.singles import ChosenReader, ListedReader, known_ids
 from tap_cube.schema.documented import SINGLE_CUSTOMER
 from tap_cube.schema.rows import as_dict, column
-from tap_cube.streams.base import READING, CubeStream
+from tap_cube.streams.base import CubeStream
+from tap_cube.streams.bookmarks import READING
 from tap_cube.streams.customers import customer_forms
 
 if TYPE_CHECKING:

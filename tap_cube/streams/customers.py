@@ -10,7 +10,8 @@ from tap_cube.readers.lists import ListReader
 from tap_cube.schema.documented import CRM_COLUMNS, LISTED_CUSTOMER, PREFIXED_CUSTOMER
 from tap_cube.schema.keys import Key
 from tap_cube.schema.rows import column
-from tap_cube.streams.base import READING, CubeStream
+from tap_cube.streams.base import CubeStream
+from tap_cube.streams.bookmarks import READING
 from tap_cube.streams.tables import Form
 
 if TYPE_CHECKING:
