@@ -237,6 +237,14 @@ def select(catalog: dict[str, Any], *streams: str) -> dict[str, Any]:
     return catalog
 
 
+def deselect(catalog: dict[str, Any], stream: str, *columns: str) -> dict[str, Any]:
+    """The catalog without these columns of a stream, as far as it has them."""
+    for entry in stream_of(catalog, stream)["metadata"]:
+        if entry["breadcrumb"][-1:] and entry["breadcrumb"][-1] in columns:
+            entry["metadata"]["selected"] = False
+    return catalog
+
+
 def stream_of(catalog: dict[str, Any], name: str) -> dict[str, Any]:
     """The entry of a stream, to be changed in place."""
     found: dict[str, Any] = next(s for s in catalog["streams"] if s["tap_stream_id"] == name)

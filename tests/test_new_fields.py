@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_cube.sandbox import Sandbox
-from tests.support import conformed, select, values
+from tests.support import conformed, deselect, select, values
 
 if TYPE_CHECKING:
     from tests.support import Tap
@@ -29,13 +29,6 @@ def catalog(tap: Tap, sandbox: Sandbox, config: dict[str, Any]) -> dict[str, Any
     for customer in (crm.customers()[0], crm.customers()[-1]):
         crm.update(customer["id"], **NEW)
     return old
-
-
-def deselect(catalog: dict[str, Any], stream: str, *fields: str) -> dict[str, Any]:
-    for entry in next(s for s in catalog["streams"] if s["stream"] == stream)["metadata"]:
-        if entry["breadcrumb"][-1:] and entry["breadcrumb"][-1] in fields:
-            entry["metadata"]["selected"] = False
-    return catalog
 
 
 def test_by_default_they_all_arrive(

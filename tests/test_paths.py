@@ -33,7 +33,6 @@ from tap_cube.cube.pages import Page
 from tap_cube.cube.resources import CUSTOMER_STATUSES, CUSTOMERS, Crm
 from tap_cube.readers.row_keys import EventIdentity, StatusIdentity, row_key
 from tap_cube.sandbox import Sandbox
-from tap_cube.schema.announced import Policy
 from tap_cube.schema.documented import (
     CALL_OUTCOME,
     CUSTOMER_STATUS,
@@ -142,16 +141,23 @@ class Case:
 
     def new_table(self) -> tuple[Form, Table]:
         """Return the table of what the sample shows, new in each call."""
-        policy = Policy(self.settings["new_fields"], self.deselected is not None, self.is_selected)
-        factory = TableFactory(
-            [self.kind.form], self.settings, Memory(None, None, None, policy), logging.getLogger()
-        )
 
         def define(table: Table, _: Form, crm: Crm | None) -> bool:
             table.define(crm, Definition.of(DEFINED[: self.defined]))
             return True
 
-        return factory.discovered([(CRM, [_page(self.sample, parse_page)])], define)
+        def factory(memory: Memory) -> TableFactory:
+            return TableFactory([self.kind.form], self.settings, memory, logging.getLogger())
+
+        sample = [(CRM, [_page(self.sample, parse_page)])]
+        form, table = factory(Memory(None, None, {}, frozenset())).discovered(sample, define)
+        if self.deselected is not None:
+            columns = table.schema()["properties"]
+            deselected = frozenset(name for name in columns if not self.is_selected(name))
+            memory = Memory(None, table.remember(), columns, deselected)
+            form, table = factory(memory).known()
+            define(table, form, CRM)
+        return form, table
 
 
 def _page(body: bytes, parse: Callable[[bytes], Any]) -> Page:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import InitVar, dataclass
 from dataclasses import field as dataclass_field
 from functools import partial
@@ -29,6 +30,11 @@ class Identity(NamedTuple):
 
     text: str
     is_id: bool
+
+    @classmethod
+    def of(cls, ids: Iterable[str]) -> Identity:
+        """What definitions are recognised by that share a label; usually it is one."""
+        return cls("+".join(re.sub(r"[\\+]", r"\\\g<0>", id_) for id_ in ids), is_id=True)
 
 
 @dataclass(slots=True, eq=False)
@@ -191,6 +197,11 @@ class Columns:
             text = next(t for t in self.naming.text_names(name) if fold(t) not in self._by_fold)
             return self._add_text(column, text).name
         return column.text.name
+
+    @property
+    def text_columns(self) -> dict[str, str]:
+        """The columns for misfits, and those whose misfits they hold."""
+        return {name: column.of.name for name, column in self._columns.items() if column.of}
 
     def _add_text(self, column: Column, name: str) -> Column:
         column.text = self._add(Column(name, name, kinds.STRING, is_settled=True, of=column))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_cube.schema.columns import EVERY_CRM
+from tap_cube.schema.columns import EVERY_CRM, Identity
 from tap_cube.schema.kinds import ANYTHING, KINDS, STRING, storable_text
 
 if TYPE_CHECKING:
@@ -23,19 +23,20 @@ class Entry(NamedTuple):
     text: str | None
 
 
-class Owners(NamedTuple):
-    """The owners of columns, which are given by their positions, under one naming."""
+class Owner(NamedTuple):
+    """A field, and the column that it has under a naming."""
 
-    ids: list[tuple[str, int]]
-    names: list[int]
+    naming: str
+    identity: Identity
+    column: Entry
 
 
 class RememberedFields(NamedTuple):
-    """The fields of a CRM as they are remembered."""
+    """The fields of a CRM as they are remembered; as in `Fields`."""
 
     crm: str
-    owners: dict[str, Owners]
-    open: list[int]
+    owners: list[Owner]
+    open: list[Identity]
     is_read: bool
 
 
@@ -138,11 +139,10 @@ def _next(run: list[Any]) -> list[int] | None:
     return None
 
 
-def decode(remembered: Any) -> tuple[list[Entry | None], list[RememberedFields]]:
-    """What `encode` made, read back. Malformed entries are left out, one by one.
+def decode(remembered: Any) -> tuple[list[Entry], list[RememberedFields]]:
+    """The columns and the fields of each CRM that `encode` made JSON of.
 
-    Returns:
-        The columns by position, `None` where an entry is malformed; and the fields of each CRM.
+    Malformed entries are left out, one by one.
     """
     entries: list[Entry | None] = []
     for item in _list(_dict(remembered).get("columns")):
@@ -157,8 +157,8 @@ def decode(remembered: Any) -> tuple[list[Entry | None], list[RememberedFields]]
             case _:
                 entries.append(_entry({"name": item} if isinstance(item, str) else item))
     crms = _dict(_dict(remembered).get("crms"))
-    return entries, [
-        _remembered_fields(crm, item, len(entries))
+    return list(filter(None, entries)), [
+        _remembered_fields(crm, item, entries)
         for crm, item in crms.items()
         if isinstance(item, dict)
     ]
@@ -178,22 +178,36 @@ def _entry(item: Any) -> Entry | None:
     )
 
 
-def _remembered_fields(crm: str, item: Mapping[str, Any], total: int) -> RememberedFields:
-    columns = _dict(item.get("columns"))
-    owners = {naming: _owners(_dict(owners), total) for naming, owners in columns.items()}
-    opened = [n for run in _list(item.get("open")) for n in _positions(run, total)]
-    return RememberedFields(crm, owners, opened, item.get("unread") is not True)
+def _remembered_fields(
+    crm: str, item: Mapping[str, Any], entries: Sequence[Entry | None]
+) -> RememberedFields:
+    owners = [
+        Owner(naming, identity or _bare(entry), entry)
+        for naming, owned in _dict(item.get("columns")).items()
+        for identity, position in _owners(_dict(owned), len(entries))
+        if (entry := entries[position])
+    ]
+    opened = [n for run in _list(item.get("open")) for n in _positions(run, len(entries))]
+    bare = [_bare(entry) for position in opened if (entry := entries[position])]
+    return RememberedFields(crm, owners, bare, item.get("unread") is not True)
 
 
-def _owners(item: Mapping[str, Any], total: int) -> Owners:
-    ids: list[tuple[str, int]] = []
+def _bare(entry: Entry) -> Identity:
+    return Identity(entry.field, is_id=False)
+
+
+def _owners(item: Mapping[str, Any], total: int) -> Iterator[tuple[Identity | None, int]]:
+    """Yield owners and positions of columns; `None` is a field that has no definition."""
     for run in _list(item.get("ids")):
         match run:
             case [str() as text, int() as position] if _is(position) and position < total:
-                ids.append((text, position))
+                yield Identity(text, is_id=True), position
             case [int() as first, *place] if _is(first):
-                ids += [(str(first + i), n) for i, n in enumerate(_positions(place, total))]
-    return Owners(ids, [n for run in _list(item.get("names")) for n in _positions(run, total)])
+                for number, position in enumerate(_positions(place, total), first):
+                    yield Identity(str(number), is_id=True), position
+    for run in _list(item.get("names")):
+        for position in _positions(run, total):
+            yield None, position
 
 
 def _positions(run: Any, total: int) -> Iterator[int]:

@@ -21,7 +21,7 @@ from tap_cube.schema.memory import decode, encode
 from tap_cube.schema.names import CUSTOM_INFO, fold, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tap_cube.schema.kinds import Property
     from tap_cube.schema.memory import Entry, RememberedFields
@@ -49,55 +49,71 @@ class Registry(Columns):
 
     # Memory
 
-    def restore(self, remembered: Any) -> None:
+    def restore(self, remembered: Any) -> dict[str, set[str]]:
         """Load what `remember` returned, from STATE or a catalog; of several, the first counts.
 
         Malformed entries are ignored one by one.
+
+        Returns:
+            For each remembered column, the columns of its fields. They have other ones if what was
+            loaded before says so.
         """
         entries, crms = decode(remembered)
-        columns = [entry and self._restored(entry) for entry in entries]
+        for entry in entries:
+            self._restore_column(entry)
+        places: dict[str, set[str]] = {}
         for fields in crms:
-            self._restore_fields(fields, columns)
+            for name, place in self._restore_fields(fields):
+                places.setdefault(name, set()).add(place)
+        return places
 
-    def _restored(self, entry: Entry) -> Column | None:
+    def _restore_column(self, entry: Entry) -> None:
         column = self._by_fold.get(fold(entry.name))
         if column is None:
             column = self._add(Column(entry.name, entry.field, entry.kind))
         elif column.name != entry.name or column.of or fold(entry.name) in self._own:
-            return None
+            return
         elif column.is_fixed and not column.is_announced and not column.is_pinned:
             column.kind = entry.kind
         column.is_settled = column.is_announced = True
         if entry.text and not column.text and fold(entry.text) not in self._by_fold:
             self._add_text(column, entry.text).is_announced = True
-        return column
 
-    def _restore_fields(
-        self, remembered: RememberedFields, columns: Sequence[Column | None]
-    ) -> None:
+    def _restore_fields(self, remembered: RememberedFields) -> Iterator[tuple[str, str]]:
         fields = self._fields_of(remembered.crm)
         before = fields.is_read
-        for naming, (ids, names) in remembered.owners.items():
-            owners = [(Identity(text, is_id=True), columns[position]) for text, position in ids]
-            owners += [
-                (Identity(column.field, is_id=False), column)
-                for position in names
-                if (column := columns[position])
-            ]
-            for identity, column in owners:
-                if column is None or column.is_fixed or fields.column(naming, identity):
-                    continue
-                if fields.may_take(identity, column):
-                    fields.take(naming, identity, column)
+        for naming, identity, entry in remembered.owners:
+            column = self._columns.get(entry.name)
+            if column and (column.is_fixed or column.of):
+                continue
+            held = fields.column(naming, identity)
+            is_its = column and (identity.is_id or column.field == identity.text)
+            if column and is_its and not held and fields.may_take(identity, column):
+                fields.take(naming, identity, column)
+                held = column
+            if naming == self.naming.code:
+                yield entry.name, held.name if held else self._place(fields, identity, entry)
         fields.is_read = fields.is_read or remembered.is_read
-        opened = [columns[position] for position in remembered.open if not before]
-        fields.open |= {Identity(column.field, is_id=False) for column in opened if column}
+        if not before:
+            fields.open.update(remembered.open)
 
-    def restore_properties(self, properties: Mapping[str, Any]) -> None:
+    def _place(self, fields: Fields, identity: Identity, entry: Entry) -> str:
+        """The column of a field whose remembered column is another's by now."""
+        column = self._columns.get(entry.name)
+        owners = column.owners.get(fields.crm, ()) if column and column.field == entry.field else ()
+        if any(owner.is_id != identity.is_id for owner in owners):
+            return entry.name  # one field before, and after, the CRM defined it
+        return self.admit(fields, identity, entry.field)
+
+    def restore_properties(self, properties: Mapping[str, Any], *, is_first: bool = True) -> None:
         """Load the columns of a catalog: their kinds, and what the user wrote about them.
 
         What `restore` loaded before takes precedence. The fields of columns that it did not load
         are recognised by their names.
+
+        Args:
+            properties: JSON Schema of the columns.
+            is_first: Whether no earlier run has decided on the kinds of documented columns.
         """
         properties = {n: schema for n, schema in properties.items() if isinstance(schema, dict)}
         found = {name: kinds.kind_of_property(schema) for name, schema in properties.items()}
@@ -109,20 +125,20 @@ class Registry(Columns):
         ]
         for name, schema in properties.items():
             if name not in texts:
-                self._restore_property(name, schema)
+                self._restore_property(name, schema, is_first=is_first)
         for name in texts:
             column = self._columns.get(name.removesuffix(_TEXT))
             if column and not column.text and fold(name) not in self._by_fold:
                 self._add_text(column, name).is_announced = True
 
-    def _restore_property(self, name: str, schema: Property) -> None:
+    def _restore_property(self, name: str, schema: Property, *, is_first: bool) -> None:
         kind = kinds.kind_of_property(schema)
         column = self._by_fold.get(fold(name))
         if column is None:
             column = self._add(Column(name, self._field_of(name, schema), kind))
         elif column.name != name or fold(name) in self._own:
             return
-        elif column.is_fixed and not column.is_announced and not column.is_pinned:
+        elif column.is_fixed and is_first and not column.is_announced and not column.is_pinned:
             column.kind = kind
         column.is_settled = column.is_announced = True
         column.schema = {**schema}
@@ -198,7 +214,7 @@ class Registry(Columns):
         for name, (first, *others) in by_name.items():
             # Definitions with one label: their values cannot be told apart. With one lookup: absurd
             ids = [first.id] if self.naming.prefixed else [first.id, *(d.id for d in others)]
-            identity = Identity("+".join(ids), is_id=True)
+            identity = Identity.of(ids)
             bare = Identity(key_of(name), is_id=False)
             was_bare = bare in fields.open or (self.naming.prefixed and fields.know(bare))
             if was_bare and not fields.know(identity):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import RESTStream
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
-from singer_sdk.singerlib import SchemaMessage
+from singer_sdk.singerlib import SchemaMessage, SelectionMask
 
 from tap_cube.compat import override
 from tap_cube.cube.decoding import parse_page
@@ -24,7 +24,6 @@ from tap_cube.errors import (
 from tap_cube.output.progress import Progress
 from tap_cube.readers.prefetched import Prefetched
 from tap_cube.readers.sample import Sample
-from tap_cube.schema.announced import Policy
 from tap_cube.schema.rows import as_dict
 from tap_cube.streams.ahead import Ahead
 from tap_cube.streams.batches import BatchFiles
@@ -164,20 +163,21 @@ class CubeStream(RESTStream[Any]):
 
     def _memory(self) -> Memory:
         entry = self._catalog_entry
-        properties = entry.schema.to_dict()["properties"] if entry else None
-        picks = properties is not None and not all(map(self._is_selected, properties))
-        policy = Policy(self.config["new_fields"], picks=picks, selected=self._is_selected)
-        if properties is None:
-            policy = Policy()  # nothing is deselected, and nothing is new to a first SCHEMA
+        mask = entry.metadata.resolve_selection() if entry else {}
+        properties = entry.schema.to_dict()["properties"] if entry else {}
+        bookmarks = self.tap_state.get("bookmarks", {}).get(self.name)
         return Memory(
-            state=self.tap_state.get("bookmarks", {}).get(self.name, {}).get(COLUMNS),
+            state=None if bookmarks is None else bookmarks.get(COLUMNS, {}),
             catalog=self.services.catalog_columns.get(self.name),
             properties=properties,
-            policy=policy,
+            deselected=frozenset(name for name in properties if not mask["properties", name]),
         )
 
-    def _is_selected(self, column: str) -> bool:
-        return self.mask["properties", column]
+    @property
+    @override
+    def mask(self) -> SelectionMask:
+        """Which columns the SDK leaves out: none, as the table leaves out what is deselected."""
+        return SelectionMask({(): super().mask.get((), True)})
 
     @cached_property
     def _definitions(self) -> Definitions:

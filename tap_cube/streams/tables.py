@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tap_cube.schema.announced import Policy
 from tap_cube.schema.names import Naming
 from tap_cube.schema.registry import Registry
 from tap_cube.schema.rows import as_dict
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from tap_cube.cube.pages import Page
     from tap_cube.cube.resources import Crm
-    from tap_cube.schema.announced import Policy
     from tap_cube.schema.keys import Key
 
     Properties = Mapping[str, dict[str, Any]]
@@ -46,16 +46,16 @@ class Memory:
     """What is remembered of a stream's columns.
 
     Attributes:
-        state: What STATE says of the columns.
+        state: What STATE says of the columns; `None` if no run preceded.
         catalog: What the catalog's metadata says of them.
-        properties: JSON Schema of the catalog's columns; `None` without a catalog.
-        policy: What happens to columns that the catalog deselects, or does not have.
+        properties: JSON Schema of the catalog's columns; empty without a catalog.
+        deselected: Those that the user does not want.
     """
 
     state: Any
     catalog: Any
-    properties: Properties | None
-    policy: Policy
+    properties: Properties
+    deselected: frozenset[str]
 
 
 class TableFactory:
@@ -82,21 +82,53 @@ class TableFactory:
 
     def known(self) -> tuple[Form, Table]:
         """Return the table of the catalog, extended by what STATE remembers."""
-        properties = self._memory.properties or {}
+        memory = self._memory
         # A column of a prefixed record may be called `id`, too
-        form = self._remembered() or self._form_of(properties) or self._forms[0]
+        form = self._remembered() or self._form_of(memory.properties) or self._forms[0]
         registry = self._registry(form)
-        registry.restore_properties(properties)
+        registry.restore(memory.state)
+        earlier = registry.properties().keys() - {*registry.new_columns}
+        chosen = self._chosen(registry.restore(memory.catalog))
+        given = {place: memory.properties[names[0]] for place, names in chosen.items()}
+        registry.restore_properties(given, is_first=memory.state is None)
+
+        # Values that do not fit a column go where the column goes, if a catalog lacks their column
+        texts = {text: of for text, of in registry.text_columns.items() if text not in chosen}
+        picks = bool(memory.deselected)
+
+        def is_selected(name: str) -> bool:
+            names = chosen.get(texts.get(name, name))
+            return names is None or not memory.deselected.issuperset(names)
+
+        def is_wanted(name: str) -> bool:
+            # Who picks columns wants no others, although an earlier run may have written some
+            known = name in earlier and (not picks or texts.get(name) in chosen)
+            return known or name in chosen or name in form.own
+
         table = self._table(registry, form)
-        policy = self._memory.policy
-        new = set(registry.new_columns) - form.own.keys()
-        known = [name for name in registry.properties() if name not in new]
-        # Who picks columns wants no others, although an earlier run may have written some
-        table.announce(
-            policy,
-            [name for name in known if name in properties or name in form.own or not policy.picks],
-        )
+        policy = Policy(self._settings["new_fields"], picks=picks, selected=is_selected)
+        table.announce(policy, filter(is_wanted, registry.properties()))
         return form, table
+
+    def _chosen(self, held: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+        """Return for each column the columns of the catalog whose fields it has.
+
+        They are called differently if a label was changed and the catalog was made without STATE.
+
+        Args:
+            held: For columns of the catalog, the columns of their fields.
+        """
+        places: dict[str, list[str]] = {}
+        for name in self._memory.properties:
+            for place in sorted(held.get(name, {name})):
+                places.setdefault(place, []).append(name)
+            if name not in held.get(name, {name}):
+                self._logger.info(
+                    "Column `%s` of the catalog has the name of an earlier run: %s",
+                    name,
+                    ", ".join(f"`{place}`" for place in sorted(held[name])),
+                )
+        return places
 
     def discovered(
         self,
@@ -124,7 +156,7 @@ class TableFactory:
         form, table = found or self._new(self._forms[0])
         for crm in empty:
             define(table, form, crm)
-        table.announce(self._memory.policy)
+        table.announce(Policy(self._settings["new_fields"]))
         return form, table
 
     def _remembered(self) -> Form | None:
@@ -135,7 +167,10 @@ class TableFactory:
         return next(forms, None)
 
     def _new(self, form: Form) -> tuple[Form, Table]:
-        return form, self._table(self._registry(form), form)
+        registry = self._registry(form)
+        registry.restore(self._memory.state)
+        registry.restore(self._memory.catalog)
+        return form, self._table(registry, form)
 
     def _table(self, registry: Registry, form: Form) -> Table:
         return Table(registry, form.key, form.own, form.documented, self._logger)
@@ -149,10 +184,7 @@ class TableFactory:
     def _registry(self, form: Form) -> Registry:
         config = self._settings
         pins = {pin["field"]: pin["type"] for pin in config.get("field_types", ())}
-        registry = Registry(form.own, form.documented, naming=naming_of(form, config), pins=pins)
-        registry.restore(self._memory.state)
-        registry.restore(self._memory.catalog)
-        return registry
+        return Registry(form.own, form.documented, naming=naming_of(form, config), pins=pins)
 
 
 def naming_of(form: Form, config: Mapping[str, Any]) -> Naming:

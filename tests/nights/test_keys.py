@@ -1,21 +1,9 @@
-"""Which changes of an event keep its key, so that a target overwrites its row.
-
-| what changes | with milliseconds | without |
-|---|---|---|
-| the comment, the outcome, the customer's name | the key stays | the key stays |
-| the segment is renamed | the key stays | the key stays |
-| the customer is anonymised | the key stays | another key: the old row stays behind |
-| the campaign is renamed | the key stays | another key |
-| the agent is renamed | another key | another key |
-| the product is renamed, but not its code | the key stays | the key stays |
-| one of several equal events is deleted | the others have all keys but the last, whose row stays |
-| equal events come in another order | the keys stay, but may change places |
-| an event is reported late | the keys stay; an equal one gets the next number |
-"""
+"""Which changes of an event keep its key, so that a target overwrites its row."""
 
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -124,3 +112,15 @@ def test_what_keeps_its_key(tap: Tap, mode: Mode) -> None:
         assert after["one is deleted"] < before["one is deleted"]
         assert after["another order"] == before["another order"]
         assert after["one comes late"] > before["one comes late"]
+
+
+def test_the_documents_say_so() -> None:
+    text = (Path(__file__).parents[2] / "docs/streams.md").read_text("utf-8")
+    table = text.split("<!-- keys -->\n")[1].split("\n\n")[0]
+    words = {True: "stays", False: "changes"}
+    said = [
+        f"| {case} | {words[with_it]} | {words[without]} |"
+        for case, (changes, with_it, without) in CHANGES.items()
+        if changes
+    ]
+    assert table.splitlines()[2:] == said

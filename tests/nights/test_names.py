@@ -28,10 +28,11 @@ USUAL = [
     ("kept", FLAT, SNAKE_CASE),
     ("found", PREFIXED, {**LABELS, **SNAKE_CASE}),
     ("remade", PREFIXED, LABELS),
+    ("picked", FLAT, SOURCE),
 ]
 ALL: list[tuple[Mode, bool, dict[str, Any]]] = [
     (mode, shape, {**names, **labels})
-    for mode in ("kept", "found", "remade")
+    for mode in ("kept", "found", "remade", "picked")
     for shape in (FLAT, PREFIXED)
     for names in (SOURCE, SNAKE_CASE)
     for labels in (SOURCE, LABELS)

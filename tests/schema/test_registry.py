@@ -143,6 +143,14 @@ NIGHTS: dict[str, tuple[Naming, list[tuple[Labels, dict[str, str]]]]] = {
             ({5: "A"}, {"A": "A"}),
         ],
     ),
+    "an id that looks like two ids": (
+        FLAT,
+        [
+            ({"5+6": "A"}, {"A": "A"}),
+            ({5: "A", 6: "A"}, {"A": "A (5+6)"}),
+            ({"5+6": "B"}, {"B": "A"}),
+        ],
+    ),
     "a field deleted, whose values are still in the records": (
         FLAT,
         [
