@@ -11,6 +11,7 @@ from tap_cube.schema.rows import Column, is_plain
 if TYPE_CHECKING:
     from tap_cube.cube.decoding import Parser
     from tap_cube.schema.registry import CrmColumns
+    from tap_cube.schema.rows import RowType
 
     Record = dict[str, Any]
 
@@ -22,6 +23,7 @@ class Layout(dict[str, Column]):
         names: Admits fields to columns.
         parser: Parses the CRM's pages: into rows, if its fields are known and suit. Any thread may
             read it.
+        row_type: What these rows are; `None` if its fields do not suit.
         is_complete: Whether it has the announced columns. Discovery needs none of them.
         is_outdated: Whether the parser has to be made again.
     """
@@ -30,6 +32,7 @@ class Layout(dict[str, Column]):
         super().__init__()
         self.names = names
         self.parser: Parser = parse_page
+        self.row_type: RowType | None = None
         self.is_complete = False
         self.is_outdated = True
 

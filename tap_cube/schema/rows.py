@@ -106,6 +106,7 @@ class RowType:
             forbid_unknown_fields=True,
             gc=False,  # JSON has no cycles
         )
+        self._rows = list[self.row]  # type: ignore[name-defined]
         self._keys = [attributes[key] for key in keys]
         self._looked_at = [
             (attributes[field], column.fit)
@@ -138,6 +139,16 @@ class RowType:
         if len(names) == 1:  # attrgetter returns a tuple of two or more
             return lambda row: written(values(row))
         return lambda row: written(*values(row))
+
+    def converted(self, records: Sequence[Record]) -> Sequence[Any] | None:
+        """Return dicts as rows of this type; `None` if they do not suit it."""
+        # Strings with NUL have to be replaced, which only happens to dicts
+        if any("\0" in v for record in records for v in record.values() if type(v) is str):
+            return None
+        try:
+            return msgspec.convert(records, self._rows)
+        except (msgspec.ValidationError, RecursionError):
+            return None
 
     def fitted(self, rows: Sequence[Any], added: Sequence[Any]) -> Sequence[Any] | None:
         """Return rows as their columns hold them; `None` if a value fits no column.

@@ -134,7 +134,8 @@ class Table:
 
     def release(self, crm: Crm | None) -> None:
         """Free what the pages of a CRM needed; those that still come are parsed into dicts."""
-        self._layouts[crm].parser, self._layouts[crm].is_outdated = parse_page, True
+        layout = self._layouts[crm]
+        layout.parser, layout.row_type, layout.is_outdated = parse_page, None, True
         self._row_types.clear()
 
     def _complete(self, layout: Layout) -> None:
@@ -187,6 +188,7 @@ class Table:
         return layout.parser if layout else parse_page
 
     def _new_parser(self, layout: Layout) -> Parser:
+        layout.row_type = None
         names = [column.name for column in layout.values() if column.written]
         if not suits([*layout, *names]) or not layout.keys().isdisjoint(self._own):
             return parse_page
@@ -194,7 +196,7 @@ class Table:
         row_type = RowType(
             layout, added=self._own, hidden=self._hidden, keys=keys, loose=self._loose
         )
-        self._row_types[row_type.row] = row_type
+        self._row_types[row_type.row] = layout.row_type = row_type
         return row_parser(row_type.row)
 
     def admit(self, page: Page, crm: Crm | None) -> Batch:
@@ -205,14 +207,24 @@ class Table:
         """
         values: list[Any] = [*([list(page.keys)] if page.keys is not None else []), *(crm or ())]
         try:
-            if page.records and (row_type := self._row_types.get(type(page.records[0]))):
-                rows = row_type.fitted(page.records, values)
-                if rows is not None:
-                    return Batch(rows)
+            rows = self._rows(page.records, crm, values)
+            if rows is not None:
+                return Batch(rows)
             return self._admit_dicts([as_dict(record) for record in page.records], crm, values)
         except RecursionError:
             msg = "a record is nested too deeply: report it to Cube"
             raise ReadError(msg) from None
+
+    def _rows(self, records: Sequence[Any], crm: Crm | None, values: Sequence[Any]) -> Any:
+        """Return records as they are written; `None` if they need a closer look."""
+        if not records:
+            return records
+        if parsed := self._row_types.get(type(records[0])):
+            return parsed.fitted(records, values)
+        # The records of a CRM that was read ahead, when its fields were not known
+        row_type = self._layouts[crm].row_type
+        rows = row_type.converted(records) if row_type else None
+        return row_type.fitted(rows, values) if row_type and rows is not None else None
 
     @property
     def _hidden(self) -> list[str]:
