@@ -25,6 +25,7 @@ class Layout(dict[str, Column]):
             read it.
         row_type: What these rows are; `None` if its fields do not suit.
         is_complete: Whether it has the announced columns. Discovery needs none of them.
+        unprepared: Number of records that were no rows when they came.
         is_outdated: Whether the parser has to be made again.
     """
 
@@ -34,6 +35,7 @@ class Layout(dict[str, Column]):
         self.parser: Parser = parse_page
         self.row_type: RowType | None = None
         self.is_complete = False
+        self.unprepared = 0
         self.is_outdated = True
 
     def fit(self, record: Record) -> tuple[Record, dict[str, str | None]]:

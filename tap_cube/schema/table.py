@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     Record = dict[str, Any]
 
 
+# To make a type costs as much as to admit so many records without one
+_WORTHWHILE = 50
+
+
 @dataclass(frozen=True)
 class Batch:
     """The records of a page, ready to be written.
@@ -127,8 +131,7 @@ class Table:
     def prepare(self, crm: Crm | None) -> None:
         """Let the pages of a CRM be parsed into rows from now on. `announce` precedes it."""
         layout = self._layouts[crm]
-        if not layout.is_complete:
-            self._complete(layout)
+        self._complete(layout)
         if layout.is_outdated:
             layout.parser, layout.is_outdated = self._new_parser(layout), False
 
@@ -139,7 +142,9 @@ class Table:
         self._row_types.clear()
 
     def _complete(self, layout: Layout) -> None:
-        """Add the announced columns of documented and of defined fields to a layout."""
+        """Let a layout have the announced columns of documented and of defined fields."""
+        if layout.is_complete:
+            return
         layout.is_complete = True
         for field in dict.fromkeys([*self._documented, *layout.names]):
             if field not in layout and (column := layout.names[field]) in self._announced:
@@ -222,7 +227,11 @@ class Table:
         if parsed := self._row_types.get(type(records[0])):
             return parsed.fitted(records, values)
         # The records of a CRM that was read ahead, when its fields were not known
-        row_type = self._layouts[crm].row_type
+        layout = self._layouts[crm]
+        layout.unprepared += len(records)
+        if layout.unprepared >= _WORTHWHILE:
+            self.prepare(crm)
+        row_type = layout.row_type
         rows = row_type.converted(records) if row_type else None
         return row_type.fitted(rows, values) if row_type and rows is not None else None
 
@@ -232,8 +241,8 @@ class Table:
         return [name for name in self._own if not self._announced.is_written(name)]
 
     def _admit_dicts(self, records: list[Record], crm: Crm | None, values: list[Any]) -> Batch:
-        self.prepare(crm)
         layout = self._layouts[crm]
+        self._complete(layout)
         identified = self._key.identified(records)
         before = len(self._announced)
         self._admit_fields(identified, layout)
@@ -244,7 +253,6 @@ class Table:
                 if name not in hidden:
                     row[name] = value[position] if isinstance(value, list) else value
             rows.append(row)
-        self.prepare(crm)
         evolved = len(self._announced) > before
         return Batch(rows, evolved, len(records) - len(identified))
 

@@ -79,6 +79,7 @@ class CubeStream(RESTStream[Any]):
         self.services = services
         super().__init__(tap)
         self._complete = True
+        self._states: dict[Crm | None, dict[str, Any]] = {}
         self._registered: dict[str, Any] | None = None
         interval = services.runtime.state_interval
         self._bookmarks = Bookmarks(self._state_of, self._write_state, interval)
@@ -311,7 +312,7 @@ class CubeStream(RESTStream[Any]):
             self._progress.reading(str(subject)) as progress,
         ):
             reader, table = self._readers.of(crm), self.table
-            self._prepare(crm)
+            self._definitions.define(table, self.form, crm)
             try:
                 for number, page in enumerate(reader):
                     if number == 0 and reader.resumed_at:
@@ -354,8 +355,10 @@ class CubeStream(RESTStream[Any]):
         def start(crm: Crm | None) -> Reader:
             self._definitions.start(crm)
             if crm == crms[0]:
+                # Pages that arrive before the columns are known are parsed in a slower way
                 with suppress(CubeError):  # it is reported when the CRM is read
-                    self._prepare(crm)
+                    self._definitions.define(self.table, self.form, crm)
+                    self.table.prepare(crm)
             reader = self.new_reader(crm, resumable(self._state_of(crm), self._version))
             if self.is_prefetched and crm != crms[0]:  # the turn of the first one has come
                 reader = Prefetched(reader, self.services.records_ahead)
@@ -364,13 +367,11 @@ class CubeStream(RESTStream[Any]):
 
         return Ahead(crms, start, self.services.crms_ahead)
 
-    def _prepare(self, crm: Crm | None) -> None:
-        """Let pages of a CRM be parsed into rows: those that came before are dicts, and slower."""
-        self._definitions.define(self.table, self.form, crm)
-        self.table.prepare(crm)
-
     def _state_of(self, crm: Crm | None) -> dict[str, Any]:
-        return self.get_context_state(crm._asdict() if crm else None)
+        # The SDK searches the list of all CRMs
+        if crm not in self._states:
+            self._states[crm] = self.get_context_state(crm._asdict() if crm else None)
+        return self._states[crm]
 
     @contextmanager
     def _last_state(self) -> Iterator[None]:
