@@ -136,9 +136,8 @@ class Table:
             layout.parser, layout.is_outdated = self._new_parser(layout), False
 
     def release(self, crm: Crm | None) -> None:
-        """Free what the pages of a CRM needed; those that still come are parsed into dicts."""
-        layout = self._layouts[crm]
-        layout.parser, layout.row_type, layout.is_outdated = parse_page, None, True
+        """Free what the pages of a CRM needed. `define` precedes it if the CRM is read again."""
+        self._layouts.pop(crm, None)
         self._row_types.clear()
 
     def _complete(self, layout: Layout) -> None:

@@ -80,7 +80,9 @@ def test_a_crm_that_was_released_can_be_read_again() -> None:
     table = table_of()
     parsed = table.parser(CRM)(body("")).results
     table.release(CRM)
+    assert not table.knows(CRM)
     assert table.parser(CRM) is parse_page
+    table.define(CRM, [])
     assert [*map(as_dict, table.admit(page(parsed), CRM).records)] == [
         {"id": 1, "data_owner_id": 2, "crm_type": "B2B"}
     ]
