@@ -131,7 +131,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         allowed_values=["evolve", "discard", "fail"],
         title="New fields",
         description="What happens to a field that the schema lacks: `evolve` adds a column, "
-        "`discard` drops the field with a warning, `fail` stops the run",
+        "`discard` drops the field with a warning, `fail` ends the read of that CRM with an error",
     ),
     th.Property(
         "field_types",
