@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
@@ -67,6 +68,7 @@ _LIST: Decoder[Any] = Decoder(
     list[dict[str, Any]] | Envelope[dict[str, Any]], float_hook=decimal_of
 )
 _OBJECT: Decoder[Any] = Decoder(dict[str, Any], float_hook=decimal_of)
+_ENVELOPE: Decoder[Any] = Decoder(Envelope[Any])
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -115,7 +117,10 @@ def _parse(body: bytes, decoder: Decoder[Any]) -> Any:
             repaired = _repaired(body)
             if repaired == body:
                 raise
-            return decoder.decode(repaired)
+            parsed = decoder.decode(repaired)
+            if isinstance(parsed, Envelope):
+                _check_envelope(body)
+            return parsed
     except RecursionError:
         msg = "Values are nested too deeply"
         raise msgspec.ValidationError(msg) from None
@@ -137,18 +142,35 @@ _REPLACEMENT = rb"\ufffd"
 _NUMBER: Decoder[Any] = Decoder(float_hook=decimal_of)
 
 
-def _repaired(body: bytes) -> bytes:
-    """Replace what no JSON parser accepts, so that it costs a value and not the whole list."""
+def _check_envelope(body: bytes) -> None:
+    """Raise `msgspec.DecodeError` if damage hides where the list goes on, or all the records.
+
+    The `null` that stands in for a damaged value would end the list, or be an empty page.
+    """
+    try:
+        _ENVELOPE.decode(_repaired(body, no_number=b"false"))
+    except msgspec.ValidationError:
+        msg = "`next` or `results` is damaged"
+        raise msgspec.DecodeError(msg) from None
+
+
+def _repaired(body: bytes, no_number: bytes = b"null") -> bytes:
+    """Replace what no JSON parser accepts, so that it costs a value and not the whole list.
+
+    Args:
+        body: The body.
+        no_number: What replaces `NaN` and the like.
+    """
     text = body.decode("utf-8-sig", "replace").encode()
-    return _TOKEN.sub(_repaired_token, text)
+    return _TOKEN.sub(partial(_repaired_token, no_number), text)
 
 
-def _repaired_token(match: re.Match[bytes]) -> bytes:
+def _repaired_token(no_number: bytes, match: re.Match[bytes]) -> bytes:
     token = match[0]
     if token.startswith(b'"'):
         return _IN_STRING.sub(lambda m: _REPLACEMENT if m[1] else m[0], token)
     if token.endswith((b"Infinity", b"NaN")):
-        return b"null"
+        return no_number
     try:
         _NUMBER.decode(token)
     except msgspec.ValidationError:

@@ -146,6 +146,17 @@ def test_a_damaged_count_counts_as_missing(field: bytes) -> None:
     assert parsed.results == [{"a": 1}]
 
 
+@pytest.mark.parametrize("damage", [b"NaN", b"Infinity", b"-Infinity"])
+@pytest.mark.parametrize("name", ["next", "results"])
+@pytest.mark.parametrize("parse", [parse_page, parse_list, row_parser(AnyRow)])
+def test_only_null_ends_a_list(parse: Callable[[bytes], Any], name: str, damage: bytes) -> None:
+    """As damage on the way, it is tried again: the list goes on, and has records."""
+    fields = {"next": b"null", "results": b'[{"a":1,"next":NaN,"results":NaN}]', name: damage}
+    with pytest.raises(msgspec.DecodeError, match="damaged") as raised:
+        parse(b'{"count":NaN,"next":%b,"results":%b}' % tuple(fields.values()))
+    assert not isinstance(raised.value, msgspec.ValidationError)
+
+
 def test_a_damaged_name_costs_the_name() -> None:
     parsed = parse_object(b'{"a\x01":1,"\\ud800":2,"NaN":NaN,"c\xff":3}')
     assert parsed == {"a\ufffd": 1, "\ufffd": 2, "NaN": None, "c\ufffd": 3}
