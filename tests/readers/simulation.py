@@ -203,7 +203,7 @@ def read(  # noqa: PLR0913  # all of them are independent of each other
         if pages == stop_after:
             finished = False
             break
-        ids.update(map(int, page.records))
+        ids.update(int(id_) for id_ in page.records if id_ is not None)
         reader.written(page)
         pages += 1
         records += len(page.records)
