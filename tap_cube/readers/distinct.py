@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect, bisect_left
+from hashlib import blake2b
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +43,17 @@ def are_ascending(ids: Sequence[Any]) -> bool:
     )
 
 
+def _digest(text: str) -> tuple[bytes, bytes]:
+    """Return the digest of a text, in two parts."""
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+    return digest[:2], digest[2:]
+
+
 class Distinct:
-    """A set of ids. A million of them take some megabytes if they are numbers.
+    """A set of ids. A million of them take some megabytes.
 
     Pages in ascending order are kept as runs, so that nothing is done for each of their ids. All
-    other numbers are bits.
+    other numbers are bits, and texts are digests: no two texts are expected to share 96 bits.
     """
 
     def __init__(self) -> None:
@@ -55,15 +62,17 @@ class Distinct:
         self._runs: list[array[int]] = []
         self._starts: list[int] = []
         self._chunks: dict[int, bytearray] = {}
-        self._others: set[str] = set()
+        # Digests of all other ids, without their beginnings, by which they are found
+        self._digests: dict[bytes, bytearray] = {}
 
     def __len__(self) -> int:
-        return self._count + len(self._others)
+        return self._count
 
     def __contains__(self, id_: object) -> bool:
         number = number_of(id_)
         if number is None:
-            return str(id_) in self._others
+            start, rest = _digest(str(id_))
+            return rest in self._digests.get(start, b"")
         chunk = self._chunks.get(number >> _CHUNK_BITS)
         if chunk and chunk[(number >> 3) & (_CHUNK_BYTES - 1)] & (1 << (number & 7)):
             return True
@@ -103,8 +112,11 @@ class Distinct:
         new = []
         for id_ in ids:
             if type(id_) is str:
-                is_new = id_ not in self._others
-                self._others.add(id_)
+                start, rest = _digest(id_)
+                digests = self._digests.setdefault(start, bytearray())
+                if is_new := rest not in digests:
+                    digests += rest
+                    self._count += 1
             else:
                 chunk = self._chunks.get(id_ >> _CHUNK_BITS)
                 if chunk is None:
