@@ -116,8 +116,6 @@ class Chain:
         #: Whether a page linked to the page that was requested last
         self.is_linked = False
         self._search = Search() if seeks_end else None
-        #: Consecutive pages without a record that was not read before
-        self._idle = 0
         #: How often a page was gone that another one links to, by its number and the count
         self._gone: dict[tuple[int, int], int] = {}
 
@@ -161,11 +159,14 @@ class Chain:
 
     def following(self) -> int:
         """Return the number of the page to read next, after one that was accepted."""
-        if not self._idle:
-            return self.number - 1
-        # The list became so much shorter that pages repeat: some can be left out
-        self._search = Search(end=self.number)
-        return max(self.number - (1 << self._idle), 1)
+        ids, _ = self.last or ([], None)
+        repeated = 0
+        if ids and self.lowest is not None:
+            # The list became shorter, so that pages repeat: leave out as many as the ids suggest
+            repeated = (ids[0] - self.lowest) // (ids[-1] - ids[0] + 1)
+        if repeated:
+            self._search = Search(end=self.number)
+        return max(self.number - 1 - repeated, 1)
 
     def higher(self) -> int:
         """Return the number of the page to try, now that the last one is too low."""
@@ -202,11 +203,8 @@ class Chain:
             self.top, self.count = self.number, page.count if page.next is None else None
             self.first_ids = frozenset(ids)
             self.highest = ids[-1] if ids else -1
-        if ids and (self.lowest is None or ids[0] < self.lowest):
-            self.lowest = ids[0]
-            self._idle = 0
-        else:
-            self._idle += 1
+        if ids:
+            self.lowest = ids[0] if self.lowest is None else min(ids[0], self.lowest)
         self.arrived.append(Arrival(page, self.number, ids, self.floor))
         self.last = ids, page.previous
         self._search = None
