@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tap_cube.compat import override
 from tap_cube.cube.pages import Page, page_number
 from tap_cube.errors import NotFoundError
@@ -28,6 +30,12 @@ if TYPE_CHECKING:
 
 NOW = dt.datetime(2025, 1, 1, tzinfo=dt.timezone.utc)
 LIST = "/api/list/"
+
+
+def seeds(few: int, many: int) -> pytest.MarkDecorator:
+    """Run a test with few seeds by default, and with the others if time does not matter."""
+    rest = pytest.param(range(few, many), marks=pytest.mark.e2e, id=f"{few}-{many}")
+    return pytest.mark.parametrize("seeds", [pytest.param(range(few), id=f"0-{few}"), rest])
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from tests.readers.simulation import (
     delete_and_append,
     delete_some,
     read,
+    seeds,
     some_server,
 )
 
@@ -28,59 +30,54 @@ if TYPE_CHECKING:
     from tests.readers.simulation import Change
 
 
-def check(seed: int) -> None:
-    server, concurrency, name = some_server(seed, CHANGES)
-    outcome = read(server, concurrency=concurrency, ascending=True)
-    assert server.throughout <= outcome.read, f"seed {seed}: {name}"
-    assert not outcome.reader.doubts, f"seed {seed}: {name}"
-    assert outcome.reader.state is None
+def as_numbers(page: Page) -> Page:
+    return page
 
 
-def test_no_record_is_missed() -> None:
-    for seed in range(450):
-        check(seed)
+def partly_as_text(page: Page) -> Page:
+    return replace(page, records=[str(i) if i % 7 == 0 else i for i in page.records])
 
 
-@pytest.mark.e2e
-def test_no_record_is_missed_by_many_seeds() -> None:
-    for seed in range(450, 10_000):
-        check(seed)
+@pytest.mark.parametrize("form", [as_numbers, partly_as_text])
+@seeds(450, 10_000)
+def test_no_record_is_missed(seeds: range, form: Callable[[Page], Page]) -> None:
+    for seed in seeds:
+        server, concurrency, name = some_server(seed, CHANGES)
+
+        def respond(link: Link | None, server: Server = server) -> Page:
+            return form(server.respond(link))
+
+        outcome = read(server, concurrency=concurrency, ascending=True, respond=respond)
+        assert server.throughout <= outcome.read, f"seed {seed}: {name}"
+        assert not outcome.reader.doubts, f"seed {seed}: {name}"
+        assert outcome.reader.state is None
 
 
-def check_interrupted(seed: int, *, ascending: bool = True) -> None:
+@seeds(270, 6000)
+def test_interrupted_reads_are_complete_together(seeds: range) -> None:
     """Stop after any page, change the list, and resume, up to four times."""
-    server, concurrency, name = some_server(seed, CHANGES)
-    union: set[int] = set()
-    state: Any = None
-    for rest in range(4, -1, -1):
-        pages = -(-len(server.ids) // server.page_size)
-        outcome = read(
-            server,
-            concurrency=concurrency,
-            ascending=ascending,
-            resume=state,
-            stop_after=server.chance.randint(0, pages) if rest else None,
-        )
-        union |= outcome.read
-        if outcome.finished:
-            break
-        state = outcome.reader.state or state
-        assert state is None or {"page": 0, "size": 0}.keys() == state.keys()
-        for _ in range(server.chance.randint(0, 10)):
-            server.change(server)
-    assert server.throughout <= union, f"seed {seed}: {name}"
-    assert not outcome.reader.doubts, f"seed {seed}: {name}"
-
-
-def test_interrupted_reads_are_complete_together() -> None:
-    for seed in range(270):
-        check_interrupted(seed)
-
-
-@pytest.mark.e2e
-def test_interrupted_reads_are_complete_together_by_many_seeds() -> None:
-    for seed in range(270, 6000):
-        check_interrupted(seed)
+    for seed in seeds:
+        server, concurrency, name = some_server(seed, CHANGES)
+        union: set[int] = set()
+        state: Any = None
+        for rest in range(4, -1, -1):
+            pages = -(-len(server.ids) // server.page_size)
+            outcome = read(
+                server,
+                concurrency=concurrency,
+                ascending=True,
+                resume=state,
+                stop_after=server.chance.randint(0, pages) if rest else None,
+            )
+            union |= outcome.read
+            if outcome.finished:
+                break
+            state = outcome.reader.state or state
+            assert state is None or {"page", "size"} == state.keys()
+            for _ in range(server.chance.randint(0, 10)):
+                server.change(server)
+        assert server.throughout <= union, f"seed {seed}: {name}"
+        assert not outcome.reader.doubts, f"seed {seed}: {name}"
 
 
 def large(pages: int, *, step: int = 3, size: int = 50, change: Change = at_rest) -> Server:
@@ -127,6 +124,13 @@ def test_a_change_before_each_response_costs_less_than_a_third(
     outcome = read(changing, concurrency=concurrency, ascending=True)
     assert changing.throughout <= outcome.read
     assert changing.responses <= 1.3 * at_rest.responses
+
+
+def test_pages_that_repeat_are_left_out_while_the_list_becomes_shorter() -> None:
+    server = large(500, change=delete_some(5))
+    outcome = read(server, concurrency=16, ascending=True)
+    assert server.throughout <= outcome.read
+    assert server.responses <= 2.5 * 500
 
 
 def test_pages_that_repeat_are_left_out_after_a_purge() -> None:
@@ -253,20 +257,6 @@ def test_nothing_depends_on_the_count(
     server.count = count
     outcome = read(server, concurrency=4, ascending=True)
     assert server.throughout <= outcome.read
-
-
-def test_ids_as_text_are_ids_too() -> None:
-    for seed in range(90):
-        server, concurrency, name = some_server(seed, CHANGES)
-
-        def respond(link: Link | None, server: Server = server) -> Page:
-            page = server.respond(link)
-            object.__setattr__(page, "records", [str(i) if i % 7 == 0 else i for i in page.records])
-            return page
-
-        outcome = read(server, concurrency=concurrency, ascending=True, respond=respond)
-        assert server.throughout <= outcome.read, f"seed {seed}: {name}"
-        assert not outcome.reader.doubts, f"seed {seed}: {name}"
 
 
 def test_records_that_are_added_elsewhere_are_noticed() -> None:

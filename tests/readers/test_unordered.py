@@ -29,6 +29,7 @@ from tests.readers.simulation import (
     delete_some,
     purge,
     read,
+    seeds,
     some_server,
     sometimes,
     up_to,
@@ -82,54 +83,36 @@ HARMFUL: dict[str, Change] = {
 }
 
 
-def check(seed: int, *, shuffled: bool) -> None:
-    server, concurrency, name = some_server(seed, HARMLESS | HARMFUL)
-    if shuffled:
-        shuffle(server)
-    outcome = read(server, concurrency=concurrency, ascending=False)
-    missed = server.throughout - outcome.read
-    assert not missed or outcome.reader.doubts, f"seed {seed}: {name}"
-    if name in HARMLESS:
-        assert not missed, f"seed {seed}: {name}"
-        assert not outcome.reader.doubts, f"seed {seed}: {name}"
-    assert outcome.reader.state is None
+@pytest.mark.parametrize("shuffled", [False, True])
+@seeds(280, 5000)
+def test_no_record_is_missed_without_a_doubt(seeds: range, *, shuffled: bool) -> None:
+    for seed in seeds:
+        server, concurrency, name = some_server(seed, HARMLESS | HARMFUL)
+        if shuffled:
+            shuffle(server)
+        outcome = read(server, concurrency=concurrency, ascending=False)
+        missed = server.throughout - outcome.read
+        assert not missed or outcome.reader.doubts, f"seed {seed}: {name}"
+        if name in HARMLESS:
+            assert not missed, f"seed {seed}: {name}"
+            assert not outcome.reader.doubts, f"seed {seed}: {name}"
+        assert outcome.reader.state is None
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
-def test_no_record_is_missed_without_a_doubt(*, shuffled: bool) -> None:
-    for seed in range(280):
-        check(seed, shuffled=shuffled)
-
-
-@pytest.mark.e2e
-@pytest.mark.parametrize("shuffled", [False, True])
-def test_no_record_is_missed_without_a_doubt_by_many_seeds(*, shuffled: bool) -> None:
-    for seed in range(280, 5000):
-        check(seed, shuffled=shuffled)
-
-
-def check_ids(seed: int, *, shuffled: bool) -> None:
-    server, concurrency, name = some_server(seed, HARMLESS | HARMFUL)
-    if server.page_size <= 2:
-        return
-    if shuffled:
-        shuffle(server)
-    outcome = read(server, concurrency=concurrency, ascending=True)
-    missed = server.throughout - outcome.read
-    assert not missed or outcome.reader.doubts, f"seed {seed}: {name}"
-
-
-@pytest.mark.parametrize("shuffled", [False, True])
-def test_a_list_in_any_order_is_not_taken_for_an_ascending_one(*, shuffled: bool) -> None:
-    for seed in range(280):
-        check_ids(seed, shuffled=shuffled)
-
-
-@pytest.mark.e2e
-@pytest.mark.parametrize("shuffled", [False, True])
-def test_no_list_in_any_order_is_taken_for_an_ascending_one(*, shuffled: bool) -> None:
-    for seed in range(280, 5000):
-        check_ids(seed, shuffled=shuffled)
+@seeds(280, 5000)
+def test_a_list_in_any_order_is_not_taken_for_an_ascending_one(
+    seeds: range, *, shuffled: bool
+) -> None:
+    for seed in seeds:
+        server, concurrency, name = some_server(seed, HARMLESS | HARMFUL)
+        if server.page_size <= 2:
+            continue
+        if shuffled:
+            shuffle(server)
+        outcome = read(server, concurrency=concurrency, ascending=True)
+        missed = server.throughout - outcome.read
+        assert not missed or outcome.reader.doubts, f"seed {seed}: {name}"
 
 
 def test_single_records_in_any_order_are_not_taken_for_ascending_ones() -> None:
@@ -142,27 +125,18 @@ def test_single_records_in_any_order_are_not_taken_for_ascending_ones() -> None:
         assert not missed or outcome.reader.doubts, f"seed {seed}: {name}"
 
 
-def check_interrupted(seed: int) -> None:
-    server, concurrency, name = some_server(seed, CHANGES | HARMFUL)
-    stop_after = server.chance.randint(0, -(-len(server.ids) // server.page_size))
-    first = read(server, concurrency=concurrency, ascending=False, stop_after=stop_after)
-    server.change = at_rest
-    second = read(server, concurrency=concurrency, ascending=False, resume=first.reader.state)
-    missed = server.throughout - second.read
-    assert not missed or second.reader.doubts, f"seed {seed}: {name}: it may be activated"
-    if name == "rest":
-        assert server.throughout <= first.read | second.read
-
-
-def test_what_was_interrupted_is_read_again_or_in_doubt() -> None:
-    for seed in range(200):
-        check_interrupted(seed)
-
-
-@pytest.mark.e2e
-def test_what_was_interrupted_is_read_again_or_in_doubt_by_many_seeds() -> None:
-    for seed in range(200, 5000):
-        check_interrupted(seed)
+@seeds(200, 5000)
+def test_what_was_interrupted_is_read_again_or_in_doubt(seeds: range) -> None:
+    for seed in seeds:
+        server, concurrency, name = some_server(seed, CHANGES | HARMFUL)
+        stop_after = server.chance.randint(0, -(-len(server.ids) // server.page_size))
+        first = read(server, concurrency=concurrency, ascending=False, stop_after=stop_after)
+        server.change = at_rest
+        second = read(server, concurrency=concurrency, ascending=False, resume=first.reader.state)
+        missed = server.throughout - second.read
+        assert not missed or second.reader.doubts, f"seed {seed}: {name}: it may be activated"
+        if name == "rest":
+            assert server.throughout <= first.read | second.read
 
 
 @pytest.mark.parametrize(
@@ -321,7 +295,7 @@ def anonymised(seed: int, share: float, change: Change) -> tuple[Server, Outcome
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_no_anonymised_record_stands_in_for_one_that_moved(share: float) -> None:
-    for seed in range(200):
+    for seed in range(100):
         _, outcome, known = anonymised(seed, share, move)
         assert known == outcome.read or outcome.reader.doubts, f"seed {seed}"
 
