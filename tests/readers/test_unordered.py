@@ -62,6 +62,13 @@ def turn(server: Server) -> None:
     server.ids = server.ids[half:] + server.ids[:half]
 
 
+def move(server: Server) -> None:
+    """Let a record change its place, so that those between may come to another page."""
+    if server.ids:
+        id_ = server.ids.pop(server.chance.randrange(len(server.ids)))
+        server.ids.insert(server.chance.randint(0, len(server.ids)), id_)
+
+
 HARMLESS: dict[str, Change] = {
     "rest": at_rest,
     "one deletion": delete_some(1),
@@ -80,6 +87,7 @@ HARMFUL: dict[str, Change] = {
     "additions anywhere": up_to(300, sometimes(add_anywhere, 0.1)),
     "another order": sometimes(shuffle, 0.03),
     "turned": sometimes(turn, 0.03),
+    "moves": sometimes(move, 0.1),
 }
 
 
@@ -272,11 +280,9 @@ def test_a_read_downwards_counts_only_if_the_count_never_rose() -> None:
     assert server.responses >= 18
 
 
-def move(server: Server) -> None:
-    """Let one record change its place, so that those between are counted on another page."""
+def move_once(server: Server) -> None:
     if server.responses == 3 + server.highest % 20:
-        id_ = server.ids.pop(server.chance.randrange(len(server.ids)))
-        server.ids.insert(server.chance.randrange(len(server.ids)), id_)
+        move(server)
 
 
 def anonymised(seed: int, share: float, change: Change) -> tuple[Server, Outcome, set[int]]:
@@ -296,7 +302,7 @@ def anonymised(seed: int, share: float, change: Change) -> tuple[Server, Outcome
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_no_anonymised_record_stands_in_for_one_that_moved(share: float) -> None:
     for seed in range(100):
-        _, outcome, known = anonymised(seed, share, move)
+        _, outcome, known = anonymised(seed, share, move_once)
         assert known == outcome.read or outcome.reader.doubts, f"seed {seed}"
 
 
