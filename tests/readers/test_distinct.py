@@ -55,3 +55,11 @@ def test_it_is_a_set(pages: list[list[Any]]) -> None:
 )
 def test_ascending(ids: list[Any], expected: bool) -> None:  # noqa: FBT001  # a parameter
     assert are_ascending(ids) is expected
+
+
+def test_no_two_words_are_taken_for_one() -> None:
+    ids = Distinct()
+    for start in range(0, 50_000, 500):
+        assert all(ids.update(f"K-{n}" for n in range(start, start + 500)))
+    assert len(ids) == 50_000
+    assert not any(ids.update(f"K-{n}" for n in range(50_000)))
