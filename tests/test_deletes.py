@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from itertools import count
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tap_cube.sandbox import Sandbox
+    from tap_cube.sandbox.crm import Crm
 
 pytestmark = pytest.mark.e2e
 
@@ -117,6 +120,45 @@ def test_the_deleted_are_marked(pipeline: Pipeline) -> None:
     pipeline.run()
     assert pipeline.holds(before)
     assert {row["id"] for row in pipeline.table() if row["_sdc_deleted_at"]} == deleted
+
+
+def delete_one(crm: Crm, chance: Random, _number: int) -> None:
+    crm.delete(chance.choice(crm.customers())["id"])
+
+
+def replace_one(crm: Crm, chance: Random, _number: int) -> None:
+    crm.delete(chance.choice(crm.customers())["id"])
+    crm.add()
+
+
+def purge(crm: Crm, chance: Random, number: int) -> None:
+    if number in {4, 6, 8}:
+        crm.delete_many(c["id"] for c in chance.sample(crm.customers(), 12))
+
+
+@pytest.mark.parametrize("change", [delete_one, replace_one, purge])
+def test_nobody_who_remains_is_deleted_whatever_happens_during_the_read(
+    pipeline: Pipeline, sandbox: Sandbox, change: Callable[[Crm, Random, int], None]
+) -> None:
+    pipeline.run()
+    crm, chance = pipeline.crm, Random(1)  # noqa: S311  # not for secrets
+    before = {customer["id"] for customer in crm.customers()}
+    responses = count(1)
+
+    def before_response(_number: int, target: str) -> None:
+        if "/customers/" in target:
+            change(crm, chance, next(responses))
+
+    sandbox.before_response = before_response
+    run = pipeline.extract().check()
+    sandbox.before_response = None
+    assert run.of_type("ACTIVATE_VERSION", "customers")
+    pipeline.load(run.stdout)
+    after = {customer["id"] for customer in crm.customers()}
+    assert len(before & after) < 50
+    assert before & after <= {row["id"] for row in pipeline.table()}
+    pipeline.run()
+    assert pipeline.holds(crm.customers())
 
 
 def first_crm_fails(pipeline: Pipeline) -> Run:
