@@ -70,6 +70,8 @@ class Search:
             last: Number of the page where the list should end.
         """
         self._end, self._is_end_sure = number, False
+        if self._too_low >= number - 1:
+            self._too_low = 0  # that was before the list became shorter
         target = min(last, number - self._step)
         self._step = 1 if last < number else 2 * self._step
         return max(min(max(target, self._too_low + 1), number - 1), 1)

@@ -18,6 +18,7 @@ from tests.readers.simulation import (
     at_rest,
     delete_and_append,
     delete_some,
+    purge,
     read,
     seeds,
     some_server,
@@ -131,6 +132,14 @@ def test_pages_that_repeat_are_left_out_while_the_list_becomes_shorter() -> None
     outcome = read(server, concurrency=16, ascending=True)
     assert server.throughout <= outcome.read
     assert server.responses <= 2.5 * 500
+
+
+@pytest.mark.parametrize("concurrency", [1, 4, 16])
+def test_pages_that_are_gone_are_left_out_while_the_list_becomes_shorter(concurrency: int) -> None:
+    server = large(500, change=purge)
+    outcome = read(server, concurrency=concurrency, ascending=True)
+    assert server.throughout <= outcome.read
+    assert server.responses <= 300
 
 
 def test_pages_that_repeat_are_left_out_after_a_purge() -> None:
