@@ -104,16 +104,21 @@ def spelled_ids(state: str, ids: Iterable[int]) -> set[int]:
     }
 
 
-@pytest.mark.parametrize("digest", ["sha1", "blake2b"])
-@pytest.mark.parametrize("form", [b"%d", b"2|B2B|%d", b'[2,"B2B",%d]'])
+@pytest.mark.parametrize(
+    ("digest", "form"),
+    [("sha1", b"%d"), ("blake2b", b"2|B2B|%d"), ("md5", b'[2,"B2B",%d]')],
+)
 def test_digests_can_be_reversed(digest: str, form: bytes) -> None:
     """That the search finds what it is meant to find."""
-    whole = hashlib.new(digest, form % IDS[5]).digest()
-    for text in (whole.hex(), whole.hex()[:10], base64.b64encode(whole[:9]).decode()):
-        assert reversed_ids(json.dumps({"mark": text}), IDS) == {IDS[5]}
-    checksum = zlib.crc32(form % IDS[5])
-    assert reversed_ids(json.dumps({"mark": checksum}), IDS) == {IDS[5]}
-    assert not reversed_ids(json.dumps({"mark": "crm__custom_info__64", "page": 12345678}), IDS)
+    whole, ids = hashlib.new(digest, form % IDS[1]).digest(), IDS[:3]
+    for mark in (
+        whole.hex(),
+        whole.hex()[:10],
+        base64.b64encode(whole[:9]).decode(),
+        zlib.crc32(form % IDS[1]),
+    ):
+        assert reversed_ids(json.dumps({"mark": mark}), ids) == {IDS[1]}
+    assert not reversed_ids(json.dumps({"mark": "crm__custom_info__64", "page": 12345678}), ids)
 
 
 def cube_of(shape: Shape) -> Sandbox:
