@@ -33,7 +33,7 @@ from tap_cube.streams.discovery import samples
 from tap_cube.streams.tables import Memory, TableFactory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from singer_sdk import Tap
@@ -252,14 +252,12 @@ class CubeStream(RESTStream[Any]):
         """Write the records of one CRM, or hand them to the SDK where it changes them."""
         needs_the_sdk = self._needs_the_sdk
         with self._last_state():
-            for batch, page in self._batches(context):
-                self._bookmarks.commit()
+            for batch, page in self._batches(context, self._bookmarks.commit_and_write):
                 if needs_the_sdk:
                     self.services.writer.stamp(page.received_at, self._version)
                     yield from map(as_dict, batch.records)
                 else:
                     self._write(batch, page)
-                self._bookmarks.write_if_due()
             self._bookmarks.commit()
 
     @override
@@ -301,8 +299,15 @@ class CubeStream(RESTStream[Any]):
             shown=not self._is_test,
         )
 
-    def _batches(self, context: Context | None) -> Iterator[tuple[Batch, Page]]:
-        """Yield the pages of one CRM. If it fails, the others are read, and the run fails."""
+    def _batches(
+        self, context: Context | None, covered: Callable[[], None] = lambda: None
+    ) -> Iterator[tuple[Batch, Page]]:
+        """Yield the pages of one CRM. If it fails, the others are read, and the run fails.
+
+        Args:
+            context: The CRM.
+            covered: Called once the bookmarks cover a page that was handed over.
+        """
         crm = Crm(**context) if context else None
         subject = Subject(self.resource, crm)
         anonymous = 0
@@ -324,6 +329,7 @@ class CubeStream(RESTStream[Any]):
                     yield batch, page
                     reader.written(page)
                     self._bookmarks.cover(crm, self.bookmark(reader))
+                    covered()  # before the wait for the next page, in which a signal may come
                     anonymous += batch.anonymous
                     progress.advance(len(batch.records), reader.done, reader.total)
                 progress.advance(0, reader.done, reader.total)

@@ -57,8 +57,9 @@ class Bookmarks:
                     state[name] = value
         self._covered.clear()
 
-    def write_if_due(self) -> None:
-        """Write STATE if the last one is old enough."""
+    def commit_and_write(self) -> None:
+        """As `commit`, and write STATE if the last one is old enough."""
+        self.commit()
         if time.monotonic() - self._written_at > self._interval:
             self._write()
             self._written_at = time.monotonic()
