@@ -1,142 +1,40 @@
-"""The command `tap-cube`: as the SDK's, but a failure is one line that says what to do."""
+"""The command `tap-cube`: a signal ends it in good order, however early it comes."""
 
 from __future__ import annotations
 
-import errno
-import logging
 import os
+import signal
 import sys
-from pathlib import Path
-from typing import NoReturn, TextIO
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
 
-import simpleeval  # type: ignore[import-untyped]
-from singer_sdk.exceptions import MapExpressionError, MappingError, SingerSDKError
+if TYPE_CHECKING:
+    from types import FrameType
 
-from tap_cube.config import environment
-from tap_cube.errors import TapCubeError, TargetGoneError, frames, unexpected
-from tap_cube.output import log
-from tap_cube.tap import TapCube
-
-_FIRST_STEPS = """\
-tap-cube reads a Cube CRM, and writes Singer messages to stdout.
-
-1. Put the settings into a file (or into variables such as TAP_CUBE_AUTH_TOKEN):
-     echo '{"account": "acme", "auth_token": "..."}' > config.json
-2. Check them (or those in variables: --config ENV):
-     tap-cube --config config.json --test
-3. Read:
-     tap-cube --config config.json | target-jsonl
-
-No Cube at hand? cube-sandbox exec -- tap-cube --config ENV --test
-All options: tap-cube --help. All settings: tap-cube --about --format=markdown"""
-
-#: What a write to stdout may fail with.
-_UNWRITABLE = {errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}
+    from tap_cube.tap import TapCube
 
 
-def main(tap: type[TapCube] = TapCube) -> NoReturn:
+def main(tap: type[TapCube] | None = None) -> NoReturn:
     """Run the command line, and end with status 1 if it fails.
 
     Args:
-        tap: The tap.
+        tap: Another tap than `TapCube`.
     """
-    if not _is_open(sys.stderr):
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # until the end
-    try:
-        status = _run(tap)
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    if _is_open(sys.stdout):
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            pass  # as of `tap-cube --about | head`
-        except OSError as error:
-            # What failed first is what counts
-            status = status or _fail(error)
-    logging.shutdown()
-    # Python would first wait for the requests that are still under way, a minute for each pause
-    os._exit(status)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _end)
+    # Not before: it takes long enough for a second thought and Ctrl-C
+    from tap_cube import command  # noqa: PLC0415
+
+    command.run(tap)
 
 
-def _run(tap: type[TapCube]) -> int:
-    # At debug level urllib3 writes each URL into the log, and so the ids of customers
-    logging.getLogger("urllib3").setLevel(logging.INFO)
-    if not sys.argv[1:]:
-        return _help()
-    try:
-        _prepare()
-        command = tap.cli
-        log.install()
-        command(prog_name=tap.name)
-    except Exception as error:  # noqa: BLE001  # its text may quote a customer
-        return _fail(error)
-    return 0
-
-
-def _help() -> int:
-    text = _FIRST_STEPS
-    if names := environment.variables_set(os.environ, TapCube.config_jsonschema):
-        text += f"\n\nThe variables {', '.join(names)} are read with `--config ENV`."
-    sys.stderr.write(f"{text}\n")
-    return 2
-
-
-def _is_open(stream: TextIO | None) -> bool:
-    """Return whether the standard stream was open when the process began."""
-    return stream is not None
-
-
-def _prepare() -> None:
-    if not _is_open(sys.stdout):
-        msg = "stdout is closed: redirect it to a target or a file"
-        raise TargetGoneError(msg)
-    os.environ.update(environment.log_levels(os.environ))
-
-
-def _fail(error: BaseException) -> int:
-    TapCube.logger.debug("Where it came from:\n%s", "".join(frames(error)))
-    # Requests that are still under way must not write the last line
-    logging.disable(logging.WARNING)
-    TapCube.logger.error("%s", _sentence(error))
-    return 1
-
-
-def _sentence(error: BaseException) -> str:
-    """Return what failed, without text that may quote a customer."""
-    if isinstance(error, MapExpressionError):
-        return _in_expression(error.__cause__)
-    if isinstance(error, MappingError):
-        return f"Setting `stream_maps`: {error}"
-    if isinstance(error, (SingerSDKError, TapCubeError)):
-        return str(error)
-    if isinstance(error, OSError):
-        return _system_error(error)
-    if any("simpleeval" in frame for frame in frames(error)):
-        return _in_expression(error)
-    return unexpected(error)
-
-
-def _system_error(error: OSError) -> str:
-    """Return what the operating system refused, and for which file."""
-    reason = error.strerror or type(error).__name__
-    if error.filename is not None:
-        return f"{error.filename}: {reason}"
-    if error.errno in _UNWRITABLE:
-        return f"stdout cannot be written: {reason}"
-    return f"The operating system refused a request of the tap: {reason}"
-
-
-def _in_expression(cause: BaseException | None) -> str:
-    """Return why an expression failed, without its text, which may hold a salt."""
-    problem = f"failed with {type(cause).__name__} for a record"
-    if isinstance(cause, simpleeval.FunctionNotDefined):
-        problem = f"calls `{cause.func_name}`, which is not a function of stream maps"
-    elif isinstance(cause, simpleeval.NameNotDefined):
-        problem = f"uses `{cause.name}`, which a record lacks: write record.get('{cause.name}')"
-    elif isinstance(cause, KeyError):
-        problem = "uses a field that a record lacks: write record.get('...') for record['...']"
-    return f"Setting `stream_maps`: an expression {problem}"
+def _end(signum: int, _frame: FrameType | None) -> None:
+    """End the process while nothing is read. The tap replaces this."""
+    # Without stderr, or in the middle of a line
+    with suppress(AttributeError, OSError, RuntimeError):
+        sys.stderr.write(f"Ended by signal {signum}\n")
+        sys.stderr.flush()
+    os._exit(128 + signum)
 
 
 if __name__ == "__main__":

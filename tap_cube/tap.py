@@ -11,12 +11,12 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from singer_sdk import Tap
-from singer_sdk.exceptions import ConfigurationError
 
 from tap_cube import crms
 from tap_cube.compat import override
 from tap_cube.config import environment, files, validation
 from tap_cube.config.connection import connection
+from tap_cube.config.maps import Mapper
 from tap_cube.config.settings import SETTINGS
 from tap_cube.cube import resources
 from tap_cube.cube.account import Account
@@ -82,6 +82,8 @@ class TapCube(Tap):
         unread: Sequence[str] = ()
         if parse_env_config:
             given |= environment.settings_in(os.environ, self.config_jsonschema)
+            for warning in validation.unknown_variables(os.environ, self.config_jsonschema):
+                self.logger.warning("%s", warning)
         else:
             unread = environment.variables_set(os.environ, self.config_jsonschema)
         for warning in validation.unknown(given, self.config_jsonschema, NAMES):
@@ -148,10 +150,10 @@ class TapCube(Tap):
     @classmethod
     @override
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
-        try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, TypeError, ValueError):
-            raise ConfigurationError(files.config_problem(value)) from None
+        # A file may be a pipe, which can be read only once
+        given = super().cb_config(ctx, param, tuple(path for path in value if path == "ENV"))
+        given.config = files.settings(value)
+        return given
 
     @classmethod
     @override
@@ -169,6 +171,12 @@ class TapCube(Tap):
                 sys.stderr.write(f"{line}\n")
         tap.raise_failure()
         ctx.exit()
+
+    @override
+    def setup_mapper(self) -> None:
+        """Set up the stream maps, whose errors name their place."""
+        self.mapper = Mapper(self.config, self.logger, NAMES)
+        self.mapper.register_raw_streams_from_catalog(self.catalog)
 
     def raise_failure(self) -> None:
         """Raise the first failure of the run, if there was one.

@@ -64,7 +64,7 @@ def _value(text: str, name: str, variable: str, property_: Mapping[str, Any]) ->
     reader, form = _READERS.get(type_, (str, ""))
     try:
         return reader(text)
-    except ValueError:
+    except (RecursionError, ValueError):
         msg = f"Setting `{name}` must be {form}: see the variable {variable}"
         raise ConfigurationError(msg) from None
 

@@ -194,7 +194,8 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "request_timeout",
-        th.NumberType(exclusive_minimum=0),
+        # Sockets cannot wait for centuries
+        th.NumberType(exclusive_minimum=0, maximum=86400),
         default=60,
         title="Request time-out",
         description="The number of seconds without data after which a request fails",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import datetime as dt
-import difflib
-import fnmatch
 import json
 import math
+import re
 from contextlib import suppress
 from decimal import Decimal
 from importlib.util import find_spec
@@ -17,7 +15,9 @@ from urllib.parse import urlsplit
 from singer_sdk.exceptions import ConfigurationError
 from singer_sdk.plugin_base import JSONSchemaValidator
 
+from tap_cube.config import maps
 from tap_cube.config.connection import AUTHENTICATION
+from tap_cube.config.values import NO_UNICODE, TOO_DEEP, is_unicode, leaves
 from tap_cube.cube.origin import is_loopback
 from tap_cube.readers import days
 
@@ -25,6 +25,25 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from jsonschema import ValidationError
+
+
+#: Text that may hold control characters, such as the names of fields, or that is checked where it
+#: is used.
+_ANY_TEXT = {
+    "auth_token",
+    "basic_auth",
+    "customer_id_field",
+    "field_types",
+    "flattening_separator",
+    "stream_map_config",
+    "stream_maps",
+    "user_agent",
+}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+#: One request in a quarter of an hour; with less, no run would end.
+_LOWEST_RATE = 0.001
+#: No call is older; a year of two digits is.
+_FIRST_YEAR = 1900
 
 
 def validated(
@@ -42,6 +61,8 @@ def validated(
     Raises:
         ConfigurationError: With one sentence that names the setting and the way out.
     """
+    for name, value in config.items():
+        _check_form(name, value)
     # Meltano and .env files write what is not set as an empty string
     settings = {
         name: _plain(value, schema["properties"].get(name, {}))
@@ -50,7 +71,8 @@ def validated(
     }
     for error in JSONSchemaValidator(schema).iter_errors(settings):
         raise ConfigurationError(_sentence(error, schema))
-    _check_numbers(settings)
+    for name, value in settings.items():
+        _check_text(name, value)
     try:
         _check_origin(settings)
         _check_authentication(settings)
@@ -62,18 +84,32 @@ def validated(
         raise ConfigurationError(msg) from None
     _check_crms(settings)
     _check_start_date(settings)
-    _check_stream_maps(settings)
+    _check_rate(settings)
+    maps.check(settings)
     _check_flattening(settings)
     _check_batches(settings)
     return settings
 
 
-def _plain(value: Any, property_: Mapping[str, Any]) -> Any:
-    """Return a number as a float: it comes as a Decimal from the SDK, and as text from Meltano."""
-    if isinstance(value, str) and "number" in property_.get("type", ""):
+def _plain(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Return a value with its numbers as `int` or `float`, whatever wrote them.
+
+    A caller may hand over Decimals, Meltano writes numbers as text, and 2.0 is an integer, too.
+    """
+    types = schema.get("type", ())
+    if isinstance(value, str) and "number" in types:
         with suppress(ValueError):
             return float(value)
-    return float(value) if isinstance(value, Decimal) else value
+    if isinstance(value, Decimal):
+        value = float(value)
+    if isinstance(value, float) and "integer" in types and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(item, schema.get("items", {})) for item in value]
+    if isinstance(value, dict):
+        properties = schema.get("properties", {})
+        return {name: _plain(item, properties.get(name, {})) for name, item in value.items()}
+    return value
 
 
 def unknown(
@@ -86,32 +122,32 @@ def unknown(
         schema: JSON Schema of all settings, those of the SDK included.
         streams: The names of all streams.
     """
-    maps = config.get("stream_maps")
-    sources = [
-        definition["__source__"]
-        if isinstance(definition, dict) and isinstance(definition.get("__source__"), str)
-        else name
-        for name, definition in (maps if isinstance(maps, dict) else {}).items()
-        if name != "__else__"
-    ]
     return [
         *(
-            f"There is no setting `{name}`{_meant(name, schema['properties'])}"
+            f"There is no setting `{name}`{maps.meant(name, schema['properties'])}"
             for name in config
             if name not in schema["properties"]
         ),
         *(
-            f"There is no stream `{name}`, which `stream_maps` names{_meant(name, streams)}"
-            for name in sources
-            # The SDK accepts patterns
-            if not fnmatch.filter(streams, name)
+            f"There is no stream `{name}`, which `stream_maps` names{maps.meant(name, streams)}"
+            for name in maps.unknown_streams(config, streams)
         ),
     ]
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f": did you mean `{near[0]}`?" if near else ""
+def unknown_variables(environment: Iterable[str], schema: Mapping[str, Any]) -> list[str]:
+    """Return a warning for each `TAP_CUBE_...` variable that holds no setting.
+
+    Args:
+        environment: The names of all variables. Those of Meltano begin with `TAP_CUBE__`.
+        schema: JSON Schema of all settings, those of the SDK included.
+    """
+    known = {"TAP_CUBE_LOGLEVEL", *(f"TAP_CUBE_{name.upper()}" for name in schema["properties"])}
+    return [
+        f"There is no setting for the variable {name}{maps.meant(name, known)}"
+        for name in environment
+        if name.startswith("TAP_CUBE_") and not name.startswith("TAP_CUBE__") and name not in known
+    ]
 
 
 def _sentence(error: ValidationError, schema: Mapping[str, Any]) -> str:
@@ -148,10 +184,25 @@ def _either(wanted: Any) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _check_numbers(config: Mapping[str, Any]) -> None:
-    for name, value in config.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            msg = f"Setting `{name}` must be a finite number"
+def _check_form(setting: str, value: Any) -> None:
+    """Check what holds for settings of all types: depth, text, numbers."""
+    try:
+        for place, leaf in leaves(value, setting):
+            if not is_unicode(leaf):
+                msg = f"Setting `{place}` {NO_UNICODE}"
+                raise ConfigurationError(msg)
+            if isinstance(leaf, (float, Decimal)) and not math.isfinite(leaf):
+                msg = f"Setting `{place}` must be a finite number"
+                raise ConfigurationError(msg)
+    except RecursionError:
+        msg = f"Setting `{setting}` {TOO_DEEP}"
+        raise ConfigurationError(msg) from None
+
+
+def _check_text(setting: str, value: Any) -> None:
+    for place, text in leaves(value, setting):
+        if setting not in _ANY_TEXT and isinstance(text, str) and _CONTROL.search(text):
+            msg = f"Setting `{place}` contains a line break or a control character: remove it"
             raise ConfigurationError(msg)
 
 
@@ -175,9 +226,9 @@ def _check_origin(config: Mapping[str, Any]) -> None:
         url.scheme not in {"http", "https"}
         or not url.hostname
         or "@" in url.netloc
+        # Also what is left out of the parts of a URL
+        or re.search(r"[\s?#\\]", config["api_url"])
         or url.path.strip("/")
-        or url.query
-        or url.fragment
     ):
         msg = "Setting `api_url` must be an origin and no more, such as https://cube.example.com"
         raise ConfigurationError(msg)
@@ -208,6 +259,10 @@ def _check_crms(config: Mapping[str, Any]) -> None:
     if config.get("crms") == []:
         msg = "Setting `crms` is an empty array: remove it to read every CRM that a campaign uses"
         raise ConfigurationError(msg)
+    for number, customer in enumerate(config.get("customer_ids", ())):
+        if isinstance(customer, str) and not customer.strip():
+            msg = f"Setting `customer_ids[{number}]` is empty: remove it"
+            raise ConfigurationError(msg)
 
 
 def _check_start_date(config: Mapping[str, Any]) -> None:
@@ -218,21 +273,18 @@ def _check_start_date(config: Mapping[str, Any]) -> None:
     if day is None:
         msg = "Setting `start_date` must be a date such as 2024-01-31"
         raise ConfigurationError(msg)
+    if day.year < _FIRST_YEAR:
+        msg = f"Setting `start_date` is before {_FIRST_YEAR}: write the year with four digits"
+        raise ConfigurationError(msg)
     if day > days.today(dt.datetime.now(dt.timezone.utc)):
         msg = "Setting `start_date` is in the future: nothing would be read"
         raise ConfigurationError(msg)
 
 
-def _check_stream_maps(config: Mapping[str, Any]) -> None:
-    for stream, definition in config.get("stream_maps", {}).items():
-        for name, expression in (definition if isinstance(definition, dict) else {}).items():
-            is_text = isinstance(expression, str) and expression != "__NULL__"
-            if is_text and (not name.startswith("__") or name == "__filter__"):
-                try:
-                    ast.parse(expression, mode="eval")
-                except (SyntaxError, ValueError):
-                    msg = f"Setting `stream_maps.{stream}.{name}` is not a valid Python expression"
-                    raise ConfigurationError(msg) from None
+def _check_rate(config: Mapping[str, Any]) -> None:
+    if config.get("requests_per_second", 1) < _LOWEST_RATE:
+        msg = f"Setting `requests_per_second` must be {_LOWEST_RATE} or more"
+        raise ConfigurationError(msg)
 
 
 def _check_flattening(config: Mapping[str, Any]) -> None:
@@ -269,12 +321,21 @@ def _check_batches(config: Mapping[str, Any]) -> None:
         raise ConfigurationError(msg)
 
 
+_STORAGE = (
+    "Setting `batch_config.storage.root` must be a folder, or a URL such as file:///srv/batches or "
+    "s3://bucket/folder"
+)
+#: File systems that cannot be written, or that end with the process.
+_NO_STORAGE = {"data", "ftp", "http", "https", "memory"}
+
+
 def _check_storage(root: str) -> None:
     from upath import UPath  # noqa: PLC0415  # only for batches, as it takes its time
 
     scheme = root.partition("://")[0] if "://" in root else "file"
     try:
-        _ = UPath(root).fs
+        folder = UPath(root)
+        _ = folder.fs
     except ImportError:
         extra = "`singer-sdk[s3]`" if scheme == "s3" else f"what `{scheme}://` needs"
         msg = (
@@ -283,8 +344,12 @@ def _check_storage(root: str) -> None:
         )
         raise ConfigurationError(msg) from None
     except ValueError:
-        msg = (
-            "Setting `batch_config.storage.root` must be a folder, or a URL such as "
-            "file:///srv/batches or s3://bucket/folder"
+        raise ConfigurationError(_STORAGE) from None
+    if folder.protocol in _NO_STORAGE or (
+        scheme == "file"
+        and (
+            # `~` would be the name of a folder, and `file:` that of another one
+            re.match(r"~|file:(?!///)", root) or (folder.exists() and not folder.is_dir())
         )
-        raise ConfigurationError(msg) from None
+    ):
+        raise ConfigurationError(_STORAGE)

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from singer_sdk.exceptions import ConfigurationError
 
 from tap_cube.compat import override
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_VARIABLE = "SINGER_SDK_LOG_CONFIG"
 _MISLEADING = (
     # The settings were read before the SDK says so
     "Skipping parse of env var settings",
@@ -15,12 +25,22 @@ _MISLEADING = (
     "An unhandled error occurred while syncing",
     # The day that is read first follows from more than the bookmark
     "Starting incremental sync of",
+    # Expressions may hold salts and names
+    "Found '%s' filter rule",
+    "Filter result for",
+    "Stream eval result",
 )
 _METRICS = "singer_sdk.metrics"
 
 
+#: The first parts of the names of the tap's, the SDK's and Python's own loggers.
+_OWN = {"py", "root", "singer_sdk", "tap-cube"}
+
+
 class Quiet(logging.Filter):
-    """Drops lines of the SDK.
+    """Drops misleading lines of the SDK, and what libraries say of their work.
+
+    Libraries write URLs, headers and contents into the log, and so ids of customers and secrets.
 
     Args:
         metrics: Whether METRIC lines are written: they are for programs.
@@ -32,13 +52,45 @@ class Quiet(logging.Filter):
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
+        library = record.name.partition(".")[0]
+        # urllib3 also quotes URLs in its warnings
+        if library == "urllib3" or (library not in _OWN and record.levelno < logging.WARNING):
+            return False
         if record.name == _METRICS and not self._metrics:
             return False
         return not str(record.msg).startswith(_MISLEADING)
 
 
-def install() -> None:
-    """Let all handlers of the log drop those lines."""
+@contextmanager
+def configured() -> Iterator[None]:
+    """Make the log safe that the SDK sets up meanwhile.
+
+    Raises:
+        ConfigurationError: If the file that `SINGER_SDK_LOG_CONFIG` names cannot be used.
+    """
+    path = os.environ.get(_VARIABLE, "")
+    try:
+        if path.strip():
+            # The SDK would go on without it
+            Path(path).read_bytes()
+        else:
+            os.environ.pop(_VARIABLE, None)
+        yield
+    except Exception as error:
+        if not path.strip():
+            raise
+        reason = " ".join(f"{error}: {error.__cause__ or ''}".split()).removesuffix(":")
+        if isinstance(error, OSError):
+            reason = error.strerror or reason
+        msg = f"{path}: {reason}: check the variable `{_VARIABLE}`"
+        raise ConfigurationError(msg) from None
+    finally:
+        _restrict()
+
+
+def _restrict() -> None:
+    """Let no handler write lines that are dropped, whatever logger it belongs to."""
     quiet = Quiet(metrics=not sys.stderr.isatty())
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(quiet)
+    for name in ["", *logging.Logger.manager.loggerDict]:
+        for handler in logging.getLogger(name).handlers:
+            handler.addFilter(quiet)

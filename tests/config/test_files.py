@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+import os
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from singer_sdk.exceptions import ConfigurationError
 
-from tap_cube.config.files import checked_catalog, checked_state, config_problem
+from tap_cube.config.files import checked_catalog, checked_state, settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STREAMS = ("customers", "campaigns")
 CRM = {"context": {"data_owner_id": 2, "crm_type": "B2B"}}
@@ -41,6 +45,10 @@ def test_an_empty_file_is_no_state(content: str) -> None:
     assert checked_state(file(content), STREAMS) is None
 
 
+DEEP = '{"a": ' * 100 + "1" + "}" * 100
+FATHOMLESS = '{"a": ' * 100_000
+
+
 def reading(mark: Any) -> dict[str, Any]:
     return {"bookmarks": {"customers": {"partitions": [{**CRM, "reading": mark}]}}}
 
@@ -48,16 +56,30 @@ def reading(mark: Any) -> dict[str, Any]:
 STATES: dict[str, tuple[Any, str]] = {
     "no JSON": ("{", "not JSON"),
     "no object": ([STATE], "not a state"),
-    "bookmarks are a number": ({"bookmarks": 5}, "one object per stream"),
-    "bookmarks are null": ({"bookmarks": None}, "one object per stream"),
-    "a bookmark is a number": ({"bookmarks": {"customers": 5}}, "one object per stream"),
+    "bookmarks are a number": ({"bookmarks": 5}, "`bookmarks`: expected `object`, got `int`"),
+    "bookmarks are null": ({"bookmarks": None}, "`bookmarks`: expected `object`, got `null`"),
+    "a bookmark is a number": ({"bookmarks": {"customers": 5}}, "expected `object`, got `int`"),
     "no bookmarks": ({"customers": {}}, "it has no `bookmarks`"),
     "of another tap": ({"bookmarks": {"users": {}}}, "it belongs to another tap"),
-    "partitions are null": ({"bookmarks": {"customers": {"partitions": None}}}, "array of objects"),
-    "no context": ({"bookmarks": {"customers": {"partitions": [{}]}}}, "array of objects"),
+    "partitions are null": ({"bookmarks": {"customers": {"partitions": None}}}, "expected `array`"),
+    "no context": ({"bookmarks": {"customers": {"partitions": [{}]}}}, "field `context`"),
     "twice": ({"bookmarks": {"customers": {"partitions": [CRM, CRM]}}}, "two entries for one CRM"),
     "a version below zero": (reading({"page": 2, "version": -1}), "a positive integer"),
     "a version that is text": (reading({"page": 2, "version": "7"}), "a positive integer"),
+    "a context is a text": (
+        {"bookmarks": {"customers": {"partitions": [{"context": "B2B"}]}}},
+        r"`bookmarks.customers.partitions\[0\].context`: expected `object`, got `str`",
+    ),
+    "progress markers are a text": (
+        {"bookmarks": {"customers": {"progress_markers": "x"}}},
+        "`bookmarks.customers.progress_markers`: expected `object`, got `str`",
+    ),
+    "several lines of STATE": ('{"bookmarks": {}}\n{"bookmarks": {}}', "the last one only"),
+    "lone surrogates in a text": (reading({"page": "\ud800"}), "reading.page` contains bytes or"),
+    "lone surrogates in a name": (reading({"\udcff": 1}), "reading` contains bytes or"),
+    "nested deeply": (DEEP, "the content is nested too deeply"),
+    "nested without end": (FATHOMLESS, "the content is nested too deeply"),
+    "too many digits": (f'{{"bookmarks": {"9" * 5000}}}', "has too many digits|got `int`"),
 }
 
 
@@ -74,21 +96,41 @@ def test_the_place_of_an_interrupted_read_may_be_unknown(mark: Any) -> None:
 
 
 ENTRY = {"tap_stream_id": "customers", "schema": {"properties": {}}}
+
+
+def with_property(content: Any) -> dict[str, Any]:
+    """A catalog with one column."""
+    return {"streams": [{**ENTRY, "schema": {"properties": {"name": content}}}]}
+
+
 CATALOGS: dict[str, tuple[Any, str]] = {
-    "empty": ("", "not a catalog"),
-    "no streams": ({}, "not a catalog"),
-    "streams are an object": ({"streams": {}}, "not a catalog"),
-    "an entry is a text": ({"streams": ["customers"]}, "not a catalog"),
+    "empty": ("", "the file is empty: make a new one by --discover"),
+    "no object": ([], "not a catalog"),
+    "no streams": ({}, "not a catalog: it has no array `streams`"),
+    "streams are an object": ({"streams": {}}, "not a catalog: it has no array `streams`"),
+    "an entry is a text": ({"streams": ["customers"]}, r"`streams\[0\]`: expected `object`"),
+    "only `stream`": ({"streams": [{"stream": "customers"}]}, "field `tap_stream_id`"),
+    "an entry of another tap": ({"streams": [ENTRY, {}]}, r"`streams\[1\]`: .* `tap_stream_id`"),
+    "twice": ({"streams": [ENTRY, ENTRY]}, "`customers` is in it twice"),
+    "metadata is null": ({"streams": [{**ENTRY, "metadata": None}]}, "expected `array`"),
+    "no breadcrumb": ({"streams": [{**ENTRY, "metadata": [{"metadata": {}}]}]}, "`breadcrumb`"),
+    "a property is a text": (with_property("string"), r"schema.properties\[...\]`: expected"),
+    "a type is no text": (with_property({"type": [{}]}), r"type\[0\]`: expected `str`"),
+    "items are an array": (with_property({"items": []}), "items`: expected `object"),
+    "lone surrogates": (with_property({"type": "\ud800"}), "type` contains bytes or characters"),
+    "nested deeply": (DEEP, "the content is nested too deeply"),
     "of another tap": ({"streams": [{**ENTRY, "tap_stream_id": "users"}]}, "no stream of tap-cube"),
-    "no schema": ({"streams": [{"tap_stream_id": "customers"}]}, "no `properties`"),
-    "no properties": ({"streams": [{**ENTRY, "schema": {}}]}, "no `properties`"),
+    "no schema": ({"streams": [{"tap_stream_id": "customers"}]}, "field `schema`"),
+    "no properties": ({"streams": [{**ENTRY, "schema": {}}]}, "field `properties`"),
 }
 
 
 @pytest.mark.parametrize(("content", "fault"), CATALOGS.values(), ids=CATALOGS)
 def test_any_other_catalog_is_refused(content: Any, fault: str) -> None:
-    with pytest.raises(ConfigurationError, match=fault):
+    with pytest.raises(ConfigurationError, match=fault) as raised:
         checked_catalog(file(content), STREAMS)
+    assert str(raised.value).startswith("--catalog some.json: ")
+    assert "\n" not in str(raised.value)
 
 
 def test_a_catalog_may_have_unknown_streams() -> None:
@@ -96,6 +138,67 @@ def test_a_catalog_may_have_unknown_streams() -> None:
     assert checked_catalog(file(catalog), STREAMS) == catalog
 
 
-def test_settings_in_place_of_a_file_are_not_quoted() -> None:
-    problem = config_problem(['{"account": "acme", "password": "hemmelig"}'])
-    assert problem == "--config takes the path of a file, or ENV, and not the settings themselves"
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"account": "acme", "password": "hemmelig"}',
+        ' [{"password": "hemmelig"}]',
+        '["hemmelig"]',
+        "password: hemmelig",
+        "account=acme\npassword=hemmelig",
+        "hemmelig\0",
+        "hemmelig" * 100,
+    ],
+)
+def test_settings_in_place_of_a_file_are_not_quoted(content: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        settings([content])
+    assert str(raised.value) == (
+        "--config takes the path of a file, or ENV, and not the settings themselves"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("", "the file is empty"),
+        ("null", "not a JSON object of settings"),
+        ("[]", "not a JSON object of settings"),
+        ('[["account", "acme"]]', "not a JSON object of settings"),
+        (DEEP, "the content is nested too deeply"),
+        (FATHOMLESS, "the content is nested too deeply"),
+        ('{"password": "\\ud800"}', "`password` contains bytes or characters"),
+    ],
+    ids=range(7),
+)
+def test_settings_are_an_object(tmp_path: Path, content: str, fault: str) -> None:
+    (path := tmp_path / "config.json").write_text(content)
+    with pytest.raises(ConfigurationError, match=fault) as raised:
+        settings([str(path)])
+    assert str(raised.value).startswith(f"--config {path}: ")
+
+
+@pytest.mark.parametrize("path", ["", " "])
+def test_an_empty_path_of_settings(path: str) -> None:
+    """As of a variable of the shell that is not set."""
+    with pytest.raises(ConfigurationError, match="--config is empty: name a file"):
+        settings(["ENV", path])
+
+
+def test_later_settings_win(tmp_path: Path) -> None:
+    for name, content in {"1": {"account": "a", "max_tries": 1}, "2": {"account": "b"}}.items():
+        (tmp_path / name).write_text("\ufeff" + json.dumps(content), encoding="utf-8")
+    found = settings([str(tmp_path / "1"), "ENV", str(tmp_path / "2")])
+    assert found == {"account": "b", "max_tries": 1}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_settings_in_a_pipe_are_read_once() -> None:
+    """As `--config <(decrypt config.json)` hands them over."""
+    receiver, sender = os.pipe()
+    os.write(sender, b'{"account": "acme"}')
+    os.close(sender)
+    try:
+        assert settings([f"/dev/fd/{receiver}"]) == {"account": "acme"}
+    finally:
+        os.close(receiver)
