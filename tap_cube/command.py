@@ -96,7 +96,8 @@ def _fail(error: BaseException) -> int:
     # Requests that are still under way must not write the last line
     logging.disable(logging.WARNING)
     # Also where the log is to hold nothing else
-    level = max(logging.ERROR, TapCube.logger.getEffectiveLevel())
+    handlers = [handler.level for handler in logging.getLogger().handlers]
+    level = max(logging.ERROR, TapCube.logger.getEffectiveLevel(), min(handlers, default=0))
     TapCube.logger.log(level, "%s", _sentence(error))
     return 1
 

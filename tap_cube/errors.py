@@ -39,13 +39,17 @@ class TransientError(CubeError):
     """A request failed in a way that may pass.
 
     Args:
-        message: What failed.
+        cause: What failed.
+        advice: What to do if it keeps failing, with the mark that separates it from the cause.
         retry_after: Seconds that the server asks to wait.
         tries: Maximum attempts for an error of this kind; `None` for the setting `max_tries`.
     """
 
-    def __init__(self, message: str, retry_after: float = 0.0, tries: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, cause: str, advice: str = "", *, retry_after: float = 0.0, tries: int | None = None
+    ) -> None:
+        super().__init__(f"{cause}{advice}")
+        self.cause = cause
         self.retry_after = retry_after
         self.tries = tries
 

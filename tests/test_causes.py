@@ -26,12 +26,8 @@ PASSWORD = "pa55word"  # noqa: S105  # invented
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
+def _clean_environment(clean_environment: None) -> None:
+    """Not by `usefixtures`: it comes before the fixtures that set variables."""
 
 
 @pytest.fixture

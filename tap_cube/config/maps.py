@@ -7,8 +7,9 @@ import difflib
 import fnmatch
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import simpleeval  # type: ignore[import-untyped]
-from singer_sdk.exceptions import ConfigurationError, MapExpressionError, MappingError
+from singer_sdk.exceptions import ConfigurationError, MapExpressionError, StreamMapConfigError
 from singer_sdk.mapper import CustomStreamMap, PluginMapper
 from singer_sdk.singerlib import Catalog
 
@@ -18,10 +19,29 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+#: Types of values of expressions that any column can hold.
+_COMMON = (str, int, float)
 _REMOVED = (None, "__NULL__")
 _OPERATORS = {"__alias__", "__else__", "__filter__", "__key_properties__", "__source__"}
 #: Operators whose values are no expressions.
 _NO_EXPRESSIONS = {"__key_properties__", "__source__"}
+
+
+def check_else(maps: object) -> None:
+    """Check all `__else__`, which the schema of the SDK cannot: a wrong value breaks the validator.
+
+    Args:
+        maps: The setting `stream_maps`, which may have any form.
+
+    Raises:
+        ConfigurationError: If one is neither null nor `__NULL__`.
+    """
+    if not isinstance(maps, dict):
+        return
+    for place, one in {"": maps, **{f".{stream}": one for stream, one in maps.items()}}.items():
+        if isinstance(one, dict) and one.get("__else__") not in _REMOVED:
+            msg = f'Setting `stream_maps{place}.__else__` must be null or "__NULL__"'
+            raise ConfigurationError(msg)
 
 
 def check(config: Mapping[str, Any]) -> None:
@@ -37,7 +57,7 @@ def check(config: Mapping[str, Any]) -> None:
     for stream, definition in config.get("stream_maps", {}).items():
         place = f"stream_maps.{stream}"
         if stream.startswith("__"):
-            _check_operator(place, stream, definition, {"__else__"})
+            _check_operator(place, stream, {"__else__"})
         for name, value in definition.items() if isinstance(definition, dict) else ():
             _check_member(f"{place}.{name}", name, value, config.get("stream_map_config", {}))
 
@@ -88,27 +108,46 @@ class Mapper(PluginMapper):
                 self._warn_unless_known(place, name, schema["properties"])
         try:
             super().register_raw_stream_schema(stream_name, schema, key_properties)
-        except MapExpressionError:
-            msg = f"Setting `stream_maps`: the `__alias__` of `{stream_name}` is not a valid name"
-            raise ConfigurationError(msg) from None
-        except MappingError as error:
-            raise ConfigurationError(f"Setting `stream_maps`: {error}") from None
-        except (AttributeError, ImportError, TypeError):
-            # So ends a locale that Faker lacks
-            if not self.faker_config:
+        except Exception as error:
+            problem = self._problem(error, stream_name, key_properties or ())
+            if problem is None:
                 raise
-            msg = "Setting `faker_config.locale` must be one that Faker has, such as nb_NO"
-            raise ConfigurationError(msg) from None
-        except ValueError:
-            msg = (
-                f"Setting `flattening_max_key_length`: two columns of `{stream_name}` get the same "
-                "name: make it larger, or remove it"
-            )
-            raise ConfigurationError(msg) from None
+            raise ConfigurationError(problem) from error
         expressions = {value: place for place, (_, value) in places.items()}
         for one in self.stream_maps[stream_name]:
+            if not isinstance(one.stream_alias, str):
+                raise ConfigurationError(self._no_alias)
             if isinstance(one, CustomStreamMap) and not isinstance(one.expr_evaluator, _Evaluator):
                 one.expr_evaluator = _Evaluator(one.expr_evaluator, expressions)
+
+    def _problem(self, error: Exception, stream: str, keys: Sequence[str]) -> str | None:
+        """Return why the SDK refuses the maps of a stream; `None` if they are not the cause."""
+        match error:
+            case StreamMapConfigError():
+                return (
+                    f"Setting `stream_maps`: `{stream}` would lack a column of its key: keep "
+                    f"{', '.join(keys)}, or name the columns of another key in `__key_properties__`"
+                )
+            case MapExpressionError() | TypeError():
+                return self._no_alias
+            case ValueError():
+                return (
+                    f"Setting `flattening_max_key_length`: two columns of `{stream}` get the same "
+                    "name: make it larger, or remove it"
+                )
+            case AttributeError() | ImportError() if self.faker_config:
+                return "Setting `faker_config.locale` must be one that Faker has, such as nb_NO"
+        return None
+
+    @property
+    def _no_alias(self) -> str:
+        # The SDK evaluates all of them for each stream
+        aliases = [
+            f"`stream_maps.{key}.__alias__`"
+            for key, definition in self.stream_maps_dict.items()
+            if isinstance(definition, dict) and "__alias__" in definition
+        ]
+        return f"Setting {' or '.join(aliases)} is not the name of a stream"
 
     def _members(self, stream: str) -> Iterator[tuple[str, tuple[str, str | None]]]:
         """Yield what the maps of a stream say of its columns: place, name and value."""
@@ -145,10 +184,13 @@ class _Evaluator:
         """Return the value of an expression."""
         self._evaluator.names = self.names
         try:
-            return self._evaluator.eval(expr, previously_parsed=previously_parsed)
+            value = self._evaluator.eval(expr, previously_parsed=previously_parsed)
+            if value is not None and not isinstance(value, _COMMON):
+                msgspec.json.encode(value)
         except Exception as error:
             msg = f"Setting `{self._places.get(expr, 'stream_maps')}` {_problem(error)}"
             raise ConfigurationError(msg) from error
+        return value
 
 
 def meant(name: str, known: Iterable[str]) -> str:
@@ -166,7 +208,7 @@ def _source(key: str, definition: object) -> str:
 def _check_member(place: str, name: str, value: Any, given: Mapping[str, Any]) -> None:
     """Check what a map says of a column."""
     if name.startswith("__") and name.endswith("__"):
-        _check_operator(place, name, value, _OPERATORS)
+        _check_operator(place, name, _OPERATORS)
     if name in _NO_EXPRESSIONS or value in _REMOVED:
         return
     try:
@@ -183,12 +225,9 @@ def _check_member(place: str, name: str, value: Any, given: Mapping[str, Any]) -
             raise ConfigurationError(msg)
 
 
-def _check_operator(place: str, name: str, value: object, known: Collection[str]) -> None:
+def _check_operator(place: str, name: str, known: Collection[str]) -> None:
     if name not in known:
         msg = f"Setting `{place}` is no operator of stream maps{meant(name, known)}"
-        raise ConfigurationError(msg)
-    if name == "__else__" and value not in _REMOVED:
-        msg = f'Setting `{place}` must be null or "__NULL__"'
         raise ConfigurationError(msg)
 
 
@@ -212,8 +251,6 @@ def _problem(cause: Exception) -> str:
         case KeyError():
             return "uses a field that a record lacks: write record.get('...') for record['...']"
         case AttributeError() | TypeError():
-            return (
-                f"fails for a record ({type(cause).__name__}), as for values that are null: write "
-                "... if value else None"
-            )
+            hint = ", perhaps because a value is null, or no value of JSON"
+            return f"fails for a record ({type(cause).__name__}){hint}"
     return f"fails for a record ({type(cause).__name__})"

@@ -40,6 +40,7 @@ _ANY_TEXT = {
     "user_agent",
 }
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LARGEST_BATCH = 10**9
 #: One request in a quarter of an hour; with less, no run would end.
 _LOWEST_RATE = 0.001
 #: No call is older; a year of two digits is.
@@ -69,6 +70,7 @@ def validated(
         for name, value in config.items()
         if value is not None and not (isinstance(value, str) and not value.strip())
     }
+    maps.check_else(settings.get("stream_maps"))
     for error in JSONSchemaValidator(schema).iter_errors(settings):
         raise ConfigurationError(_sentence(error, schema))
     for name, value in settings.items():
@@ -172,6 +174,7 @@ def _sentence(error: ValidationError, schema: Mapping[str, Any]) -> str:
         "pattern": "may hold letters, digits and hyphens only: for "
         "https://acme.headshed.com it is acme",
         "anyOf": "has the wrong form",
+        "oneOf": "has the wrong form",
     }.get(rule, f"breaks the rule {rule} of its schema")
     if path.startswith(".stream_maps"):
         problem += ": see https://sdk.meltano.com/en/latest/stream_maps.html"
@@ -305,12 +308,12 @@ def _check_batches(config: Mapping[str, Any]) -> None:
         raise ConfigurationError(msg)
     encoding, storage = (batches.get(name) or {} for name in ("encoding", "storage"))
     for name, member in {"encoding.format": encoding, "storage.root": storage}.items():
-        if not member.get(name.rpartition(".")[2]):
+        if not str(member.get(name.rpartition(".")[2]) or "").strip():
             msg = f"Setting `batch_config.{name}` is missing"
             raise ConfigurationError(msg)
     size = batches.get("batch_size", 1)
-    if type(size) is not int or size < 1:
-        msg = "Setting `batch_config.batch_size` must be an integer, 1 or more"
+    if type(size) is not int or not 1 <= size <= _LARGEST_BATCH:
+        msg = "Setting `batch_config.batch_size` must be an integer, 1 or more, up to a billion"
         raise ConfigurationError(msg)
     _check_storage(storage["root"])
     if encoding.get("format") == "parquet" and find_spec("pyarrow") is None:
@@ -325,14 +328,20 @@ _STORAGE = (
     "Setting `batch_config.storage.root` must be a folder, or a URL such as file:///srv/batches or "
     "s3://bucket/folder"
 )
-#: File systems that cannot be written, or that end with the process.
-_NO_STORAGE = {"data", "ftp", "http", "https", "memory"}
+#: Where files can be written, of all that the SDK's library of file systems knows.
+_SCHEMES = {
+    *("abfs", "abfss", "adl", "az", "azure", "file", "gcs", "gs", "hdfs", "oci", "oss", "s3"),
+    *("s3a", "sftp", "smb", "ssh", "webhdfs"),
+}
 
 
 def _check_storage(root: str) -> None:
     from upath import UPath  # noqa: PLC0415  # only for batches, as it takes its time
 
     scheme = root.partition("://")[0] if "://" in root else "file"
+    # `~` and `s3:bucket` would be names of folders, and `file://srv` is not /srv
+    if scheme not in _SCHEMES or re.match(r"~|\w{2,}:(?!//)|file://(?!/)", root):
+        raise ConfigurationError(_STORAGE)
     try:
         folder = UPath(root)
         _ = folder.fs
@@ -343,13 +352,5 @@ def _check_storage(root: str) -> None:
             f"missing: install {extra} where tap-cube is installed"
         )
         raise ConfigurationError(msg) from None
-    except ValueError:
-        raise ConfigurationError(_STORAGE) from None
-    if folder.protocol in _NO_STORAGE or (
-        scheme == "file"
-        and (
-            # `~` would be the name of a folder, and `file:` that of another one
-            re.match(r"~|file:(?!///)", root) or (folder.exists() and not folder.is_dir())
-        )
-    ):
+    if scheme == "file" and folder.exists() and not folder.is_dir():
         raise ConfigurationError(_STORAGE)

@@ -219,7 +219,7 @@ class CubeClient:
         self._logger.warning(
             "%s: %s: trying again in %.1f s (try %d of %d)",
             subject,
-            error,
+            error.cause,
             seconds,
             tries + 1,
             most,
@@ -242,11 +242,9 @@ class CubeClient:
             )
             raise CubeError(msg) from None
         except msgspec.DecodeError:
-            msg = (
-                "the response is not JSON, or was cut short: check the setting "
-                f"{self.connection.origin_setting}, or try again later"
-            )
-            raise TransientError(msg) from None
+            advice = f": check the setting {self.connection.origin_setting}, or try again later"
+            cause = "the response is not JSON, or was cut short"
+            raise TransientError(cause, advice) from None
         return Response(link, parsed, received_at)
 
     def _send(self, link: Link) -> tuple[requests.Response, bytes]:

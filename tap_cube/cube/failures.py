@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import IncompleteRead
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urljoin, urlsplit
 
 from requests import exceptions as of_requests
 from urllib3 import exceptions as of_urllib3
@@ -55,10 +56,7 @@ def of_status(response: requests.Response, subject: Subject, connection: Connect
     """Return the error for a status other than 200. Body, headers and URL are not quoted."""
     status = response.status_code
     if response.is_redirect:
-        return CubeError(
-            f"Cube redirects to another host ({status}), where neither credentials nor customers "
-            f"belong: check the setting {connection.origin_setting}"
-        )
+        return _redirected(response, connection)
     if status in _PASSING or status >= _SERVER_ERRORS:
         return _passing(status, response.headers.get("Retry-After", ""))
     explain = _PERMANENT.get(status)
@@ -70,13 +68,33 @@ def of_status(response: requests.Response, subject: Subject, connection: Connect
     )
 
 
-def _passing(status: int, wait: str) -> TransientError:
-    sentence = (
-        "Cube asks for fewer requests (429): set `requests_per_second`"
-        if status == HTTPStatus.TOO_MANY_REQUESTS
-        else f"Cube answered with status {status}: try again later"
+def _redirected(response: requests.Response, connection: Connection) -> CubeError:
+    """Return the error for a redirect that was not followed."""
+    status = response.status_code
+    here = urlsplit(connection.origin)
+    try:
+        there = urlsplit(urljoin(connection.origin, response.headers["Location"]))
+    except ValueError:
+        there = urlsplit("")
+    if there.hostname == here.hostname and (here.scheme, there.scheme) == ("http", "https"):
+        return CubeError(
+            f"Cube redirects to https:// ({status}): begin the setting {connection.origin_setting} "
+            "with https://"
+        )
+    where = "port of its host" if there.hostname == here.hostname else "host"
+    return CubeError(
+        f"Cube redirects to another {where} ({status}), where neither credentials nor customers "
+        f"belong: check the setting {connection.origin_setting}"
     )
-    return TransientError(sentence, retry_after(wait))
+
+
+def _passing(status: int, wait: str) -> TransientError:
+    cause, advice = (
+        ("Cube asks for fewer requests (429)", ": set `requests_per_second`")
+        if status == HTTPStatus.TOO_MANY_REQUESTS
+        else (f"Cube answered with status {status}", ": try again later")
+    )
+    return TransientError(cause, advice, retry_after=retry_after(wait))
 
 
 def _rejected(_: Subject, connection: Connection) -> TapCubeError:
@@ -127,8 +145,10 @@ def of_exception(error: Exception, connection: Connection) -> TapCubeError:
     cause = next(
         cause for explain in _EXPLANATIONS if (cause := explain(chain, connection)) is not None
     )
-    sentence = f"{connection.origin} cannot be read: {cause.text}. {cause.advice}"
-    return CubeError(sentence) if cause.tries == 1 else TransientError(sentence, tries=cause.tries)
+    failure = TransientError(
+        f"{connection.origin} cannot be read: {cause.text}", f". {cause.advice}", tries=cause.tries
+    )
+    return CubeError(str(failure)) if cause.tries == 1 else failure
 
 
 class _Cause(NamedTuple):
@@ -173,12 +193,6 @@ _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
 def _proxy(chain: Chain, connection: Connection) -> _Cause | None:
-    if _find(
-        chain, of_requests.InvalidProxyURL, of_requests.InvalidSchema, of_urllib3.ProxySchemeUnknown
-    ):
-        return _Cause(
-            "the proxy is not an address of the form `http://host:port`", _PROXY_VARIABLES, tries=1
-        )
     if not _find(chain, of_requests.ProxyError, of_urllib3.ProxyError):
         return None
     status = next((match[1] for one in chain if (match := _TUNNEL.search(str(one)))), "")

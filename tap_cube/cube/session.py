@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, select_proxy
 
 from tap_cube.compat import override
 from tap_cube.cube.origin import is_loopback, origin_of
@@ -34,7 +35,7 @@ class CubeSession(requests.Session):
         # The environment is read once. If requests read it for each request, a .netrc file could
         # replace the credentials.
         here = is_loopback(str(urlsplit(origin).hostname))
-        self.proxies = {} if here else get_environ_proxies(origin)
+        self.proxies = {} if here else _proxies(origin)
         self.verify = _authorities() if origin.startswith("https:") else True
         self.trust_env = False
 
@@ -49,6 +50,33 @@ class CubeSession(requests.Session):
             if origin_of(urljoin(resp.url, target)) == self._origin:
                 return target
         return None
+
+
+def _proxies(origin: str) -> dict[str, str]:
+    """Return the proxies that the environment names, by scheme.
+
+    Raises:
+        TapCubeError: If the one for the origin cannot be used. Requests would say so for each
+            request only, in the words that it has for any other address and header.
+    """
+    proxies = get_environ_proxies(origin)
+    proxy = select_proxy(origin, proxies)
+    request = requests.Request("GET", "https://example.com").prepare()
+    try:
+        HTTPAdapter().get_connection_with_tls_context(
+            request, verify=True, proxies={"all": proxy or ""}
+        )
+    except requests.exceptions.InvalidSchema:
+        problem = "SOCKS needs a package: install `requests[socks]` where tap-cube is installed"
+    except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError):
+        problem = "the proxy is not an address of the form `http://host:port`"
+    else:
+        return proxies
+    # It may hold a password, and is not quoted
+    names = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+    variable = next((name for name in names if os.environ.get(name) == proxy), "HTTPS_PROXY")
+    msg = f"{problem}: check the variable `{variable}`"
+    raise TapCubeError(msg)
 
 
 def _authorities() -> str | bool:

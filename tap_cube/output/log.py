@@ -32,7 +32,6 @@ _MISLEADING = (
 )
 _METRICS = "singer_sdk.metrics"
 
-
 #: The first parts of the names of the tap's, the SDK's and Python's own loggers.
 _OWN = {"py", "root", "singer_sdk", "tap-cube"}
 
@@ -79,13 +78,20 @@ def configured() -> Iterator[None]:
     except Exception as error:
         if not path.strip():
             raise
-        reason = " ".join(f"{error}: {error.__cause__ or ''}".split()).removesuffix(":")
-        if isinstance(error, OSError):
-            reason = error.strerror or reason
-        msg = f"{path}: {reason}: check the variable `{_VARIABLE}`"
+        msg = f"{path}: {_reason(error)}: check the variable `{_VARIABLE}`"
         raise ConfigurationError(msg) from None
     finally:
         _restrict()
+
+
+def _reason(error: Exception) -> str:
+    """Return why the settings of the log cannot be used."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = " ".join(f"{error}: {error.__cause__ or ''}".split()).removesuffix(":")
+    if isinstance(error, TypeError) or "dictionary update" in text:
+        return "it has not the form of Python's logging.config.dictConfig"
+    return text
 
 
 def _restrict() -> None:

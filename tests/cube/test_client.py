@@ -111,7 +111,7 @@ BROKEN: dict[str, tuple[Callable[[socket.socket], Any], str]] = {
     **{
         str(status): (
             has_status(status),
-            f"Cube answered with status {status}: try again later",
+            f"Cube answered with status {status}: trying again in 0.0 s",
         )
         for status in (408, 425, 500, 502, 503, 504, 599)
     },
