@@ -26,7 +26,7 @@ import pytest
 
 from tap_cube.compat import override
 from tap_cube.sandbox import Sandbox
-from tests.support import Run, own_environment
+from tests.support import Run, own_environment, select
 from tests.targets import ROOT
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ PLACEHOLDERS = ("{cube}", "{web}", "{web_port}", "{closed_port}", "{folder}")
 SERVER = """
 import json, os, sys
 from tap_cube.__main__ import main
-import tap_cube.streams.check, urllib3.util.ssl_, encodings.idna
+import tap_cube.command, tap_cube.streams.check, urllib3.util.ssl_, encodings.idna
 for line in sys.stdin:
     task = json.loads(line)
     child = os.fork()
@@ -147,6 +147,20 @@ CHAPTERS: dict[str, list[Mistake]] = {
             ("--discover",),
             ACCESS,
         ),
+        Mistake(
+            "a misspelt variable",
+            "did you mean `TAP_CUBE_CRMS`?",
+            variables={"TAP_CUBE_CRM": "[]"},
+            arguments=("--config", "ENV", "--discover"),
+            status=0,
+        ),
+        Mistake(
+            "a variable in another encoding than UTF-8",
+            "`password` contains bytes or characters",
+            None,
+            ENV,
+            {"TAP_CUBE_ACCOUNT": "acme", "TAP_CUBE_USERNAME": "me", "TAP_CUBE_PASSWORD": "\udce5"},
+        ),
         Mistake("no arguments", "tap-cube --about", None, status=2),
     ],
     "Other settings": [
@@ -170,7 +184,11 @@ CHAPTERS: dict[str, list[Mistake]] = {
         settings("`max_tries`: a fraction", "must be of type integer", max_tries=1.5),
         settings("`request_timeout`: 0", "must be more than 0", request_timeout=0),
         settings("`requests_per_second`: 0", "must be more than 0", requests_per_second=0),
-        settings("`include_inactive_campaigns`: text", "boolean", include_inactive_campaigns="no"),
+        settings(
+            "`include_inactive_campaigns`: text",
+            "must be true or false",
+            include_inactive_campaigns="no",
+        ),
         settings(
             "`new_fields`: another word", "must be evolve, discard or fail", new_fields="ignore"
         ),
@@ -201,6 +219,26 @@ CHAPTERS: dict[str, list[Mistake]] = {
             arguments=("--discover",),
             variables={"LOGLEVEL": "LOUD"},
         ),
+        Mistake(
+            "`LOGLEVEL`: CRITICAL",
+            "must be 1 or more",
+            {"max_tries": 0},
+            variables={"LOGLEVEL": "CRITICAL"},
+        ),
+        Mistake(
+            "`SINGER_SDK_LOG_CONFIG`: no such file",
+            "logging.yml: No such file or directory: check the variable `SINGER_SDK_LOG_CONFIG`",
+            variables={"SINGER_SDK_LOG_CONFIG": "logging.yml"},
+        ),
+        Mistake(
+            "`SINGER_SDK_LOG_CONFIG`: a class that does not exist",
+            "Unable to configure handler 'stderr': Cannot resolve 'logging.StderrHandler'",
+            variables={"SINGER_SDK_LOG_CONFIG": "logging.json"},
+            files={
+                "logging.json": '{"version": 1, "handlers": {"stderr": {"class": '
+                '"logging.StderrHandler"}}}'
+            },
+        ),
     ],
     "Stream maps, flattening, batches": [
         warning(
@@ -218,7 +256,7 @@ CHAPTERS: dict[str, list[Mistake]] = {
         ),
         Mistake(
             "`stream_maps`: no such function",
-            "calls `sha`, which is not a function",
+            "`stream_maps.customers.mail` calls `sha`, which is not a function",
             {"stream_maps": {"customers": {"mail": "sha(email)"}}},
         ),
         Mistake(
@@ -232,9 +270,57 @@ CHAPTERS: dict[str, list[Mistake]] = {
             {"stream_maps": {"customers": {"mail": "md5(record['mail'])"}}},
         ),
         Mistake(
+            "`stream_maps`: a value that is null",
+            "`stream_maps.customers.mail` fails for a record (AttributeError), perhaps because a",
+            {"stream_maps": {"customers": {"mail": "md5(None)"}}},
+        ),
+        Mistake(
             "`stream_maps`: a key removed",
-            "Removing key property 'id' is not permitted",
+            "`customers` would lack a column of its key: keep data_owner_id, crm_type, id",
             {"stream_maps": {"customers": {"id": "__NULL__"}}},
+        ),
+        Mistake(
+            "`stream_maps`: a misspelt column removed",
+            "`stream_maps.customers.emial` removes a column that the stream lacks",
+            {"stream_maps": {"customers": {"emial": "__NULL__"}}},
+            status=0,
+        ),
+        settings(
+            "`stream_maps`: another value of `__else__`",
+            "`stream_maps.customers.__else__` must be null",
+            stream_maps={"customers": {"__else__": "drop"}},
+        ),
+        settings(
+            "`stream_maps`: no such operator",
+            "did you mean `__filter__`?",
+            stream_maps={"customers": {"__filtr__": "True"}},
+        ),
+        settings(
+            "`stream_maps`: a salt that is not set",
+            "`stream_maps.customers.mail` uses config['salt'], which `stream_map_config` lacks",
+            stream_maps={"customers": {"mail": "md5(config['salt'] + email)"}},
+        ),
+        Mistake(
+            "`stream_maps`: an alias that is not a name",
+            "`stream_maps.customers.__alias__` is not the name of a stream",
+            {"stream_maps": {"customers": {"__alias__": "'a' + 1"}}},
+        ),
+        Mistake(
+            "`faker_config`: no such locale",
+            "such as nb_NO",
+            {
+                "stream_maps": {"customers": {"name": "fake.name()"}},
+                "faker_config": {"locale": "norsk"},
+            },
+        ),
+        Mistake(
+            "`flattening_max_key_length`: names that become equal",
+            "get the same name",
+            {
+                "flattening_enabled": True,
+                "flattening_max_depth": 1,
+                "flattening_max_key_length": 8,
+            },
         ),
         settings("flattening without a depth", "`flattening_max_depth`", flattening_enabled=True),
         settings("`batch_config`: no format", "encoding.format", batch_config={"storage": {}}),
@@ -279,15 +365,45 @@ CHAPTERS: dict[str, list[Mistake]] = {
     "Files and options": [
         files("`--config`: no such file", "No such file", "--config", "nowhere.json"),
         files("`--config`: a folder", "Is a directory", "--config", "."),
+        files("`--config`: empty", "name a file of settings, or ENV", "--config", ""),
+        files(
+            "`--config`: settings in place of a file",
+            "not the settings themselves",
+            *("--config", f'["{SECRET}"]'),
+        ),
         files("`--config`: a comma too many", "not JSON", config='{"account": "acme",}'),
         files("`--config`: an empty file", "the file is empty", config=""),
         files("`--config`: an array", "not a JSON object", config='["acme"]'),
         files("`--state`: no JSON", "not JSON", "--state", "state.json", state="{"),
         files(
+            "`--state`: all lines that were written",
+            "Of several lines of STATE, hand over the last one only",
+            *("--state", "state.json"),
+            state='{"bookmarks": {}}\n{"bookmarks": {}}\n',
+        ),
+        files(
+            "`--state`: edited by hand",
+            "`bookmarks.customers.partitions[0]`: it lacks the field `context`",
+            *("--state", "state.json"),
+            state='{"bookmarks": {"customers": {"partitions": [{}]}}}',
+        ),
+        files(
             "`--state`: a file of settings",
             "it has no `bookmarks`",
             *("--state", "state.json"),
             state='{"account": "acme"}',
+        ),
+        files(
+            "`--catalog`: an empty file",
+            "the file is empty",
+            *("--catalog", "catalog.json"),
+            catalog="",
+        ),
+        files(
+            "`--catalog`: edited by hand",
+            "`streams[0]`: it lacks the field `tap_stream_id`",
+            *("--catalog", "catalog.json"),
+            catalog='{"streams": [{"stream": "customers"}]}',
         ),
         files(
             "`--catalog`: a file of settings",
@@ -332,6 +448,13 @@ CHAPTERS: dict[str, list[Mistake]] = {
         http("a server that is not Cube", "(404)", api_url="{web}"),
         http("https to a port that speaks http", "TLS", api_url="https://127.0.0.1:{web_port}"),
         http("nothing listens", "connection refused", api_url="http://127.0.0.1:{closed_port}"),
+        Mistake(
+            "`HTTPS_PROXY`: not an address",
+            "`http://host:port`: check the variable `HTTPS_PROXY`",
+            ACCOUNT,
+            variables={"HTTPS_PROXY": f"http://me:{SECRET}@proxy.example.com:port"},
+            whole=True,
+        ),
     ],
 }
 MISTAKES = [mistake for chapter in CHAPTERS.values() for mistake in chapter]
@@ -479,10 +602,11 @@ def page(forks: Forks, places: Mapping[str, str]) -> str:
     """All mistakes with their lines, as Markdown."""
     text = PAGE.read_text(encoding="utf-8").partition("\n## ")[0].rstrip() + "\n"
     for chapter, mistakes in CHAPTERS.items():
-        rows = ["| mistake | last line |", "|---|---|"]
+        rows = ["| mistake | status | last line, or warning |", "|---|--:|---|"]
         for mistake in mistakes:
-            line = told(mistake, make(mistake, forks, places), places, forks)
-            rows.append(f"| {mistake.what} | {line.replace('|', chr(92) + '|')} |")
+            run = make(mistake, forks, places)
+            line = told(mistake, run, places, forks).replace("|", chr(92) + "|")
+            rows.append(f"| {mistake.what} | {run.status} | {line} |")
         text += f"\n## {chapter}\n\n" + "\n".join(rows) + "\n"
     return text
 
@@ -610,3 +734,88 @@ def test_ctrl_c_claims_no_more_than_is_true(tap: Tap, state: dict[str, Any], sen
         _, log = process.communicate(timeout=20)
     assert process.returncode == 130
     assert Run(130, b"", log.decode()).last_line == sentence
+
+
+INTERRUPTED = """
+import os, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "singer_sdk":
+            os.kill(os.getpid(), signal.{name})
+
+sys.meta_path.insert(0, Interrupt())
+from tap_cube.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("name", "number"), [("SIGINT", 2), ("SIGTERM", 15)])
+def test_a_signal_while_the_tap_is_imported(tmp_path: Path, name: str, number: int) -> None:
+    run = subprocess.run(  # noqa: S603  # our own program
+        [sys.executable, "-c", INTERRUPTED.replace("{name}", name), "--discover"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (run.returncode, run.stdout) == (128 + number, b"")
+    assert run.stderr.decode() == f"Ended by signal {number}\n"
+
+
+LOUD = {
+    "version": 1,
+    "handlers": {"stderr": {"class": "logging.StreamHandler"}},
+    "root": {"level": "DEBUG", "handlers": ["stderr"]},
+    "loggers": {
+        name: {"level": "DEBUG", "handlers": ["stderr"], "propagate": False}
+        for name in ("urllib3", "urllib3.connectionpool", "requests")
+    },
+}
+
+
+def test_no_log_config_shows_urls(forks: Forks, places: dict[str, str]) -> None:
+    """They hold ids of customers."""
+    mistake = Mistake(
+        "",
+        "",
+        HTTP,
+        ("--discover",),
+        {"SINGER_SDK_LOG_CONFIG": "logging.json"},
+        {"logging.json": json.dumps(LOUD)},
+    )
+    run = make(mistake, forks, places)
+    assert run.status == 0, run.log
+    assert "Validating config using jsonschema" in run.log, "the level that would show them is on"
+    assert "/api/v1/" not in run.log
+    assert "HTTP/1.1" not in run.log
+
+
+def test_a_level_of_handlers_does_not_hide_a_failure(forks: Forks, places: dict[str, str]) -> None:
+    quiet = {"stderr": {"class": "logging.StreamHandler", "level": "CRITICAL"}}
+    mistake = Mistake(
+        "",
+        "",
+        {"max_tries": 0},
+        (),
+        {"SINGER_SDK_LOG_CONFIG": "logging.json"},
+        {"logging.json": json.dumps({**LOUD, "handlers": quiet})},
+    )
+    assert make(mistake, forks, places).log == "Setting `max_tries` must be 1 or more\n"
+
+
+def test_a_map_of_a_stream_that_is_not_selected(forks: Forks, places: dict[str, str]) -> None:
+    catalog = json.loads(make(Mistake("", "", HTTP, ("--discover",)), forks, places).stdout)
+    other = {**catalog["streams"][0], "tap_stream_id": "users", "stream": "users"}
+    streams = [*select(catalog, "campaigns")["streams"], {**other, "schema": {"properties": {}}}]
+    maps = {name: {"x": "1", "id": "id"} for name in ("customers", "custom_fields", "use*")}
+    mistake = Mistake(
+        "",
+        "",
+        {**HTTP, "stream_maps": maps},
+        ("--catalog", "catalog.json"),
+        files={"catalog.json": json.dumps({"streams": streams})},
+    )
+    run = make(mistake, forks, places)
+    assert run.status == 0, run.log
+    assert b'"stream":"campaigns"' in run.stdout

@@ -13,7 +13,7 @@ from singer_sdk.exceptions import ConfigurationError
 from tap_cube.config.connection import connection
 from tap_cube.config.environment import settings_in
 from tap_cube.config.settings import SETTINGS
-from tap_cube.config.validation import validated
+from tap_cube.config.validation import unknown_variables, validated
 from tap_cube.tap import TapCube
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 GOOD: dict[str, Any] = {"account": "acme", "auth_token": "t0ken"}
 SECRET = "s3cr3t"  # noqa: S105
 BATCHES = {"encoding": {"format": "jsonl"}, "storage": {"root": "file:///tmp/cube"}}
+
+SURROGATE = f"{SECRET}\udcff"
+NESTED: dict[str, Any] = {}
+for _ in range(500):
+    NESTED = {"a": NESTED}
 
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({}, "Neither of the settings `account` and `api_url` is set"),
@@ -50,6 +55,14 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"api_url": f"https://me:{SECRET}@cube.example.com", "auth_token": "t"},
         "`api_url` must be an origin",
     ),
+    **{
+        f"{sign!r} in the origin": (
+            {"api_url": f"https://cube.example.com{sign}", "auth_token": "t"},
+            "`api_url` ",
+        )
+        for sign in ("\n", "?", "#", " x", "\\")
+    },
+    "a label too long for a host": ({**GOOD, "account": "a" * 64}, "`account` may hold letters"),
     "an origin that is none": ({"api_url": SECRET, "auth_token": "t"}, "`api_url` must be"),
     "no credentials": ({"account": "acme"}, "`auth_token`, `username` with `password`, or"),
     "two ways": ({**GOOD, "basic_auth": SECRET}, "auth_token and basic_auth are set together"),
@@ -79,6 +92,40 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {**GOOD, "start_date": f"{SECRET}"},
         "`start_date` must be a date such as 2024-01-31",
     ),
+    "a year of two digits": ({**GOOD, "start_date": "0024-01-31"}, "the year with four digits"),
+    "a CRM with a line break": (
+        {**GOOD, "crms": [{"data_owner_id": 2, "crm_type": "B2B\n"}]},
+        "`crms[0].crm_type` contains a line break",
+    ),
+    "an empty customer": ({**GOOD, "customer_ids": [4711, " "]}, "`customer_ids[1]` is empty"),
+    "a line break in a password": (
+        {"account": "acme", "username": "me", "password": f"{SECRET}\n"},
+        "`password` contains a line break",
+    ),
+    "centuries": ({**GOOD, "request_timeout": 1e10}, "`request_timeout` must be 86400 or less"),
+    "a huge integer": ({**GOOD, "request_timeout": 10**400}, "`request_timeout` must be 86400"),
+    "hardly a request": ({**GOOD, "requests_per_second": 1e-300}, "must be 0.001 or more"),
+    "no number within": (
+        {**GOOD, "crms": [{"data_owner_id": float("nan"), "crm_type": "B2B"}]},
+        "`crms[0].data_owner_id` must be a finite number",
+    ),
+    "nesting": ({**GOOD, "stream_map_config": NESTED}, "`stream_map_config` is nested too deeply"),
+    **{
+        f"bytes in {name}": (
+            {**(GOOD if name != "account" else {"auth_token": "t"}), name: value},
+            "` contains bytes or characters that are not valid Unicode",
+        )
+        for name, value in {
+            "password": SURROGATE,
+            "username": SURROGATE,
+            "account": SURROGATE,
+            "auth_token": SURROGATE,
+            "crms": [{"data_owner_id": 2, "crm_type": SURROGATE}],
+            "field_types": [{"field": SURROGATE, "type": "integer"}],
+            "stream_maps": {"customers": {SURROGATE: "1"}},
+            "no such setting": SURROGATE,
+        }.items()
+    },
     "a start ahead": ({**GOOD, "start_date": "2999-01-01"}, "`start_date` is in the future"),
     "a setting of the SDK": ({**GOOD, "flattening_max_depth": "x"}, "`flattening_max_depth` must"),
     "batch size 0": (
@@ -114,6 +161,29 @@ def test_bad_settings_are_named(config: dict[str, Any], sentence: str) -> None:
         TapCube(config=dict(config))
     assert SECRET not in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        *("/dev/full", "memory://", "ftp://acme.example/b", "https://acme.example/b", "github://"),
+        *("~/batches", "file:relative", "file://srv", "s3:bucket", "dir://x", "simplecache::x"),
+    ],
+)
+def test_batches_need_a_folder_to_write_to(root: str) -> None:
+    config = {**GOOD, "batch_config": {**BATCHES, "storage": {"root": root}}}
+    with pytest.raises(ConfigurationError, match=r"`batch_config.storage.root` must be a folder"):
+        validated(config, SETTINGS)
+
+
+def test_batches_need_a_root(tmp_path: Path) -> None:
+    def with_root(root: str) -> dict[str, Any]:
+        return {**GOOD, "batch_config": {**BATCHES, "storage": {"root": root}}}
+
+    with pytest.raises(ConfigurationError, match=r"`batch_config.storage.root` is missing"):
+        validated(with_root("  "), SETTINGS)
+    for root in (str(tmp_path), f"file://{tmp_path}", str(tmp_path / "new"), "batches"):
+        validated(with_root(root), SETTINGS)
 
 
 def test_parquet_without_pyarrow_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,6 +343,25 @@ def test_a_blank_setting_counts_as_unset(blank: str | None) -> None:
 def test_any_json_number_is_a_rate(value: object) -> None:
     config = validated({**GOOD, "requests_per_second": value}, SETTINGS)
     assert connection(config).requests_per_second == float(str(value))
+
+
+def test_a_whole_number_is_an_integer() -> None:
+    """JSON makes no difference, but URLs do."""
+    crms = [{"data_owner_id": 2.0, "crm_type": "B2B"}]
+    config = {**GOOD, "crms": crms, "customer_ids": [4711.0, "12.0"], "max_tries": Decimal("3.0")}
+    found = json.dumps(validated(config, SETTINGS))
+    assert '"data_owner_id": 2, ' in found
+    assert '"customer_ids": [4711, "12.0"]' in found
+    assert '"max_tries": 3, ' in found
+
+
+def test_a_misspelt_variable_is_pointed_out() -> None:
+    variables = ["TAP_CUBE_AUTH_TOKN", "TAP_CUBE_LOGLEVEL", "TAP_CUBE__SELECT", "TAP_CUBE_ACCOUNT"]
+    (warning,) = unknown_variables(variables, SETTINGS)
+    assert warning == (
+        "There is no setting for the variable TAP_CUBE_AUTH_TOKN: did you mean "
+        "`TAP_CUBE_AUTH_TOKEN`?"
+    )
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -118,12 +118,13 @@ class _Bookmark(_Mark, kw_only=True):
 
 class _Schema(msgspec.Struct):
     type: str | list[str] | None = None
+    format: str | None = None
     properties: dict[str, _Schema] | None = None
     items: _Schema | None = None
 
 
 class _Table(msgspec.Struct, kw_only=True):
-    properties: dict[str, _Schema]
+    properties: dict[str, Any]
 
 
 class _Metadata(msgspec.Struct):
@@ -148,8 +149,8 @@ def _fault_of_form(content: object, form: Any, place: str) -> str:
     except msgspec.ValidationError as error:
         # It names types and places, but no value
         problem, _, within = str(error).partition(" - at `$")
-        at = f"{place}{within.removesuffix('`')}".removeprefix(".")
-        return f"`{at}`: {problem[0].lower()}{problem[1:]}"
+        problem = problem.replace("Object missing required", "it lacks the")
+        return f"`{place}{within.removesuffix('`')}`: {problem[0].lower()}{problem[1:]}"
     return ""
 
 
@@ -157,7 +158,7 @@ def _fault_of_state(state: dict[str, Any], streams: Collection[str]) -> str:
     if state and "bookmarks" not in state:
         return "not a state: it has no `bookmarks`"
     bookmarks = state.get("bookmarks", {})
-    if fault := _fault_of_form(bookmarks, dict[str, dict[str, Any]], "bookmarks"):
+    if fault := _fault_of_form(bookmarks, dict[str, Any], "bookmarks"):
         return fault
     if bookmarks and bookmarks.keys().isdisjoint(streams):
         return "no stream of tap-cube is in it: it belongs to another tap"
@@ -185,13 +186,23 @@ def _fault_of_catalog(catalog: dict[str, Any], streams: Collection[str]) -> str:
     if not isinstance(entries, list):
         return "not a catalog: it has no array `streams`"
     for number, entry in enumerate(entries):
-        if fault := _fault_of_form(entry, _Entry, f"streams[{number}]"):
+        if fault := _fault_of_entry(entry, f"streams[{number}]"):
             return fault
     names = [entry["tap_stream_id"] for entry in entries]
     if set(streams).isdisjoint(names):
         return "no stream of tap-cube is in it"
     twice = next((name for name in names if names.count(name) > 1), "")
     return f"`{twice}` is in it twice" if twice else ""
+
+
+def _fault_of_entry(entry: Any, place: str) -> str:
+    if fault := _fault_of_form(entry, _Entry, place):
+        return fault
+    columns = entry["schema"]["properties"].items()
+    faults = (
+        _fault_of_form(one, _Schema, f"{place}.schema.properties.{name}") for name, one in columns
+    )
+    return next(filter(None, faults), "")
 
 
 # JSON
@@ -225,7 +236,10 @@ def _parsed(text: str, source: str) -> Any:
     except RecursionError:
         raise ConfigurationError(f"{source}: the content {TOO_DEEP}") from None
     except ValueError as error:
-        raise ConfigurationError(f"{source}: {_no_json(error)}") from None
+        advice = ". Of several lines of STATE, hand over the last one only"
+        is_line = source.startswith("--state") and getattr(error, "msg", "") == "Extra data"
+        problem = f"{_no_json(error)}{advice if is_line else ''}"
+        raise ConfigurationError(f"{source}: {problem}") from None
     return content
 
 
@@ -235,9 +249,4 @@ def _no_json(error: ValueError) -> str:
         return "not JSON (not text in UTF-8)"
     if not isinstance(error, json.JSONDecodeError):
         return "not JSON (a number has too many digits)"
-    if error.msg == "Extra data":
-        return (
-            f"more than one JSON object (line {error.lineno}): of several lines of STATE, hand "
-            "over the last one only"
-        )
     return f"not JSON (line {error.lineno}, column {error.colno}: {error.msg})"

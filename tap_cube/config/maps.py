@@ -162,7 +162,7 @@ class Mapper(PluginMapper):
         # A pattern names several streams, of which some may lack the column
         if name not in columns and not any(sign in place for sign in "*?["):
             self.logger.warning(
-                "`%s` removes a column that the stream lacks, or that is not selected%s",
+                "`%s` removes a column that the stream lacks, or that is deselected%s",
                 place,
                 meant(name, columns),
             )

@@ -21,7 +21,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
     th.Property(
         "account",
         # Python's `$` alone would let a newline at the end pass
-        th.StringType(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$(?!\n)"),
+        th.StringType(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$(?!\n)"),
         title="Account",
         description="The subdomain of your Cube: `acme` for https://acme.headshed.com",
         examples=["acme"],

@@ -158,19 +158,21 @@ def _sentence(error: ValidationError, schema: Mapping[str, Any]) -> str:
     wanted: Any = error.validator_value
     found: Any = error.instance
     example = ""
-    if rule == "type" and len(error.path) == 1:
+    if rule in {"type", "required"}:
         examples = schema["properties"][error.path[0]].get("examples")
-        example = f", such as {json.dumps(examples[0])}" if examples else ""
+        as_in = "such as" if len(error.path) == 1 and rule == "type" else "as in"
+        example = f", {as_in} {json.dumps(examples[0], ensure_ascii=False)}" if examples else ""
     if rule == "required":
         path += "." + next(name for name in wanted if name not in found)
+    is_boolean = rule == "type" and "boolean" in wanted
     problem = {
-        "type": f"must be of type {_either(wanted)}{example}",
+        "type": f"must be {'true or false' if is_boolean else f'of type {_either(wanted)}'}{example}",
         "enum": f"must be {_either(wanted)}",
         "minimum": f"must be {wanted} or more",
         "maximum": f"must be {wanted} or less",
         "exclusiveMinimum": f"must be more than {wanted}",
         "minLength": "must not be empty",
-        "required": "is missing",
+        "required": f"is missing{example}",
         "pattern": "may hold letters, digits and hyphens only: for "
         "https://acme.headshed.com it is acme",
         "anyOf": "has the wrong form",

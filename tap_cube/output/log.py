@@ -90,7 +90,7 @@ def _reason(error: Exception) -> str:
         return error.strerror
     text = " ".join(f"{error}: {error.__cause__ or ''}".split()).removesuffix(":")
     if isinstance(error, TypeError) or "dictionary update" in text:
-        return "it has not the form of Python's logging.config.dictConfig"
+        return "it does not have the form of Python's logging.config.dictConfig"
     return text
 
 
