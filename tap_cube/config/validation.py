@@ -164,10 +164,11 @@ def _sentence(error: ValidationError, schema: Mapping[str, Any]) -> str:
         example = f", {as_in} {json.dumps(examples[0], ensure_ascii=False)}" if examples else ""
     if rule == "required":
         path += "." + next(name for name in wanted if name not in found)
-    is_boolean = rule == "type" and "boolean" in wanted
+    either = _either(wanted)
+    kind = "true or false" if either == "boolean" else f"of type {either}"
     problem = {
-        "type": f"must be {'true or false' if is_boolean else f'of type {_either(wanted)}'}{example}",
-        "enum": f"must be {_either(wanted)}",
+        "type": f"must be {kind}{example}",
+        "enum": f"must be {either}",
         "minimum": f"must be {wanted} or more",
         "maximum": f"must be {wanted} or less",
         "exclusiveMinimum": f"must be more than {wanted}",
