@@ -50,6 +50,8 @@ def _settings(path: str) -> dict[str, Any]:
             msg = "--config takes the path of a file, or ENV, and not the settings themselves"
             raise ConfigurationError(msg) from None
         reason = getattr(error, "strerror", None) or "no path of a file"
+        if path.strip().upper() == "ENV":
+            reason += " (variables are read with `--config ENV`, in capitals)"
         raise ConfigurationError(f"{source}: {reason}") from None
     content = _parsed(text, source)
     if not isinstance(content, dict):

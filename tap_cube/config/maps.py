@@ -193,10 +193,16 @@ class _Evaluator:
         return value
 
 
-def meant(name: str, known: Iterable[str]) -> str:
-    """Return a question for the nearest known name; `""` if none is near."""
+def meant(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return a question for the nearest known name; `""` if none is near.
+
+    Args:
+        name: A name that is not known.
+        known: All known names.
+        prefix: What all of them begin with in the question.
+    """
     near = difflib.get_close_matches(name, known, n=1)
-    return f": did you mean `{near[0]}`?" if near else ""
+    return f": did you mean `{prefix}{near[0]}`?" if near else ""
 
 
 def _source(key: str, definition: object) -> str:

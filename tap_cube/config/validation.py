@@ -144,11 +144,13 @@ def unknown_variables(environment: Iterable[str], schema: Mapping[str, Any]) -> 
         environment: The names of all variables. Those of Meltano begin with `TAP_CUBE__`.
         schema: JSON Schema of all settings, those of the SDK included.
     """
-    known = {"TAP_CUBE_LOGLEVEL", *(f"TAP_CUBE_{name.upper()}" for name in schema["properties"])}
+    prefix = "TAP_CUBE_"
+    known = {"LOGLEVEL", *(name.upper() for name in schema["properties"])}
+    names = (name.removeprefix(prefix) for name in environment if name.startswith(prefix))
     return [
-        f"There is no setting for the variable {name}{maps.meant(name, known)}"
-        for name in environment
-        if name.startswith("TAP_CUBE_") and not name.startswith("TAP_CUBE__") and name not in known
+        f"There is no setting for the variable {prefix}{name}{maps.meant(name, known, prefix)}"
+        for name in names
+        if name not in known and not name.startswith("_")
     ]
 
 

@@ -86,7 +86,7 @@ def _authorities() -> str | bool:
         TapCubeError: If it cannot be read. Requests would say so for each request only.
     """
     variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-    variable = next((name for name in variables if os.environ.get(name)), None)
+    variable = next((name for name in variables if os.environ.get(name, "").strip()), None)
     if variable is None:
         return True
     path = os.environ[variable]
