@@ -816,7 +816,7 @@ def test_a_map_of_a_stream_that_is_not_selected(forks: Forks, places: dict[str, 
         "metadata": [{"breadcrumb": [], "metadata": {"selected": True}}],
     }
     streams = [*select(catalog, "campaigns")["streams"], of_another_tap]
-    maps = {name: {"x": "1", "id": "id"} for name in ("customers", "custom_fields", "use*")}
+    maps = {name: {"x": "1"} for name in ("customers", "custom_fields", "use*")}
     mistake = Mistake(
         "",
         "",
