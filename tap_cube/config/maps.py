@@ -63,7 +63,7 @@ def check(config: Mapping[str, Any]) -> None:
 
 
 def unknown_streams(config: Mapping[str, Any], streams: Collection[str]) -> list[str]:
-    """Return the streams that maps name, although there are none of these names."""
+    """Return the streams and patterns that maps name, but that are no stream's."""
     maps = config.get("stream_maps")
     if not isinstance(maps, dict):
         return []
@@ -213,7 +213,8 @@ def _source(key: str, definition: object) -> str:
 
 def _check_member(place: str, name: str, value: Any, given: Mapping[str, Any]) -> None:
     """Check what a map says of a column."""
-    if name.startswith("__") and name.endswith("__"):
+    # A column may be named like an operator, but not like a misspelt one
+    if difflib.get_close_matches(name, _OPERATORS, n=1, cutoff=0.8):
         _check_operator(place, name, _OPERATORS)
     if name in _NO_EXPRESSIONS or value in _REMOVED:
         return
