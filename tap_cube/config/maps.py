@@ -214,7 +214,7 @@ def _source(key: str, definition: object) -> str:
 def _check_member(place: str, name: str, value: Any, given: Mapping[str, Any]) -> None:
     """Check what a map says of a column."""
     # A column may be named like an operator, but not like a misspelt one
-    if difflib.get_close_matches(name, _OPERATORS, n=1, cutoff=0.8):
+    if name.startswith("__") and difflib.get_close_matches(name, _OPERATORS, n=1, cutoff=0.8):
         _check_operator(place, name, _OPERATORS)
     if name in _NO_EXPRESSIONS or value in _REMOVED:
         return
