@@ -123,15 +123,23 @@ class _Schema(msgspec.Struct):
     format: str | None = None
     properties: dict[str, _Schema] | None = None
     items: _Schema | None = None
+    any_of: list[_Schema] | None = msgspec.field(name="anyOf", default=None)
+    one_of: list[_Schema] | None = msgspec.field(name="oneOf", default=None)
+    all_of: list[_Schema] | None = msgspec.field(name="allOf", default=None)
 
 
 class _Table(msgspec.Struct, kw_only=True):
     properties: dict[str, Any]
 
 
+class _Selection(msgspec.Struct, rename="kebab"):
+    selected: bool | None = None
+    selected_by_default: bool | None = None
+
+
 class _Metadata(msgspec.Struct):
     breadcrumb: list[str]
-    metadata: dict[str, Any]
+    metadata: _Selection
 
 
 class _Entry(msgspec.Struct, kw_only=True):
@@ -200,11 +208,13 @@ def _fault_of_catalog(catalog: dict[str, Any], streams: Collection[str]) -> str:
 def _fault_of_entry(entry: Any, place: str) -> str:
     if fault := _fault_of_form(entry, _Entry, place):
         return fault
-    columns = entry["schema"]["properties"].items()
-    faults = (
-        _fault_of_form(one, _Schema, f"{place}.schema.properties.{name}") for name, one in columns
-    )
-    return next(filter(None, faults), "")
+    place += ".schema.properties"
+    columns = entry["schema"]["properties"]
+    for name, schema in columns.items():
+        if fault := _fault_of_form(schema, _Schema, f"{place}.{name}"):
+            return fault
+    lost = next((key for key in entry.get("key_properties") or () if key not in columns), "")
+    return f"`{place}`: the column `{lost}` of the key is missing" if lost else ""
 
 
 # JSON

@@ -118,6 +118,15 @@ CATALOGS: dict[str, tuple[Any, str]] = {
     "metadata is null": ({"streams": [{**ENTRY, "metadata": None}]}, "expected `array`"),
     "no breadcrumb": ({"streams": [{**ENTRY, "metadata": [{"metadata": {}}]}]}, "`breadcrumb`"),
     "a property is a text": (with_property("string"), r"schema.properties.name`: expected"),
+    "a choice is no schema": (with_property({"anyOf": [5]}), r"name.anyOf\[0\]`: expected `obj"),
+    "a selection is a text": (
+        {"streams": [{**ENTRY, "metadata": [{"breadcrumb": [], "metadata": {"selected": "no"}}]}]},
+        r"metadata\[0\].metadata.selected`: expected `bool | null`, got `str`",
+    ),
+    "no key": (
+        {"streams": [{**ENTRY, "key_properties": ["id"]}]},
+        "column `id` of the key is missing",
+    ),
     "a type is no text": (with_property({"type": [{}]}), r"type\[0\]`: expected `str`"),
     "a format is an array": (with_property({"format": []}), "name.format`: expected `str"),
     "items are an array": (with_property({"items": []}), "items`: expected `object"),
