@@ -196,7 +196,7 @@ def _fault_of_catalog(catalog: dict[str, Any], streams: Collection[str]) -> str:
     if not isinstance(entries, list):
         return "not a catalog: it has no array `streams`"
     for number, entry in enumerate(entries):
-        if fault := _fault_of_entry(entry, f"streams[{number}]"):
+        if fault := _fault_of_entry(entry, f"streams[{number}]", streams):
             return fault
     names = [entry["tap_stream_id"] for entry in entries]
     if set(streams).isdisjoint(names):
@@ -205,7 +205,7 @@ def _fault_of_catalog(catalog: dict[str, Any], streams: Collection[str]) -> str:
     return f"`{twice}` is in it twice" if twice else ""
 
 
-def _fault_of_entry(entry: Any, place: str) -> str:
+def _fault_of_entry(entry: Any, place: str, streams: Collection[str]) -> str:
     if fault := _fault_of_form(entry, _Entry, place):
         return fault
     place += ".schema.properties"
@@ -213,6 +213,8 @@ def _fault_of_entry(entry: Any, place: str) -> str:
     for name, schema in columns.items():
         if fault := _fault_of_form(schema, _Schema, f"{place}.{name}"):
             return fault
+    if entry["tap_stream_id"] not in streams:
+        return ""
     lost = next((key for key in entry.get("key_properties") or () if key not in columns), "")
     return f"`{place}`: the column `{lost}` of the key is missing" if lost else ""
 
