@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tap_cube.schema.memory import Entry, RememberedFields
     from tap_cube.schema.names import Definition
 
-_CUSTOM_INFO = re.compile(re.escape(CUSTOM_INFO) + r"(\d+)", re.ASCII)
+_CUSTOM_INFO = re.compile(re.escape(CUSTOM_INFO) + "(.+)", re.DOTALL)
 _TEXT = "__text"
 # What is left of a long name in snake case if a suffix follows
 _SHORTEST = 38
@@ -84,8 +84,10 @@ class Registry(Columns):
         before = fields.is_read
         for naming, identity, entry in remembered.owners:
             column = self._columns.get(entry.name)
-            if column and (column.is_fixed or column.of):
+            if column and column.is_fixed:
                 continue
+            if column and column.of:
+                column = None  # it holds misfits, and not the field that is called so
             held = fields.column(naming, identity)
             is_its = column and (identity.is_id or column.field == identity.text)
             if column and is_its and not held and fields.may_take(identity, column):
@@ -99,11 +101,22 @@ class Registry(Columns):
 
     def _place(self, fields: Fields, identity: Identity, entry: Entry) -> str:
         """The column of a field whose remembered column is another's by now."""
+        if identity.is_id:
+            name = f"{CUSTOM_INFO}{identity.text}" if self.naming.prefixed else entry.field
+            bare = Identity(name, is_id=False)
+            defined_soon = fields.column(self.naming.code, bare)
+            if defined_soon and self._may_define(fields, bare):
+                return defined_soon.name
+            return self.admit(fields, identity, entry.field)
         column = self._columns.get(entry.name)
         owners = column.owners.get(fields.crm, ()) if column and column.field == entry.field else ()
-        if any(owner.is_id != identity.is_id for owner in owners):
-            return entry.name  # one field before, and after, the CRM defined it
+        if any(owner.is_id for owner in owners):
+            return entry.name  # most likely one field, before and after the CRM defined it
         return self.admit(fields, identity, entry.field)
+
+    def _may_define(self, fields: Fields, bare: Identity) -> bool:
+        """Whether a new definition of this name is the field that had no definition before."""
+        return bare in fields.open or (self.naming.prefixed and fields.know(bare))
 
     def restore_properties(self, properties: Mapping[str, Any], *, is_first: bool = True) -> None:
         """Load the columns of a catalog: their kinds, and what the user wrote about them.
@@ -141,7 +154,8 @@ class Registry(Columns):
         elif column.is_fixed and is_first and not column.is_announced and not column.is_pinned:
             column.kind = kind
         column.is_settled = column.is_announced = True
-        column.schema = {**schema}
+        if column.is_fixed or "null" in schema.get("type", ("null",)):
+            column.schema = {**schema}
 
     def _field_of(self, name: str, schema: Property) -> str:
         """What the field of a catalog's column is called: its title, unless that is a label."""
@@ -216,8 +230,7 @@ class Registry(Columns):
             ids = [first.id] if self.naming.prefixed else [first.id, *(d.id for d in others)]
             identity = Identity.of(ids)
             bare = Identity(key_of(name), is_id=False)
-            was_bare = bare in fields.open or (self.naming.prefixed and fields.know(bare))
-            if was_bare and not fields.know(identity):
+            if self._may_define(fields, bare) and not fields.know(identity):
                 fields.hand_over(bare, identity)
             columns[name] = self.admit(fields, identity, first.label)
             self._describe(columns[name], first, *others)
@@ -231,7 +244,7 @@ class Registry(Columns):
         if column.is_fixed:
             return
         column.title = column.title or definitions[0].label
-        if not column.is_settled and all(definition.is_text for definition in definitions):
+        if not self.is_final(name) and all(definition.is_text for definition in definitions):
             column.kind, column.is_settled = kinds.STRING, True
 
     def admit_bare(self, fields: Fields, name: str, defined: frozenset[str]) -> str:
@@ -248,7 +261,7 @@ class Registry(Columns):
         if self.naming.labels and (match := _CUSTOM_INFO.fullmatch(name)):
             # The same field as the one that the CRM defined, or will define, by this id
             if match[1] not in defined:
-                identity = Identity(match[1], is_id=True)
+                identity = Identity.of([match[1]])
         elif fields.crm != EVERY_CRM and not fields.know(identity):
             fields.open.add(identity)
         return self.admit(fields, identity, name)

@@ -103,7 +103,7 @@ class TableFactory:
         def is_wanted(name: str) -> bool:
             # Who picks columns wants no others, although an earlier run may have written some
             known = name in earlier and (not picks or texts.get(name) in chosen)
-            return known or name in chosen or name in form.own
+            return known or name in chosen or name in form.own or name in form.key.columns
 
         table = self._table(registry, form)
         policy = Policy(self._settings["new_fields"], picks=picks, selected=is_selected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
@@ -110,3 +111,53 @@ def test_a_documented_column_keeps_its_type_whatever_a_catalog_says(tap: Tap) ->
         now = again.properties("customers")["birth_date"]
         assert (now["type"], now["format"]) == (before["type"], before["format"])
         assert again.records("customers") == first.records("customers")
+
+
+def test_a_defined_field_is_not_taken_for_one_of_the_same_name(tap: Tap) -> None:
+    """Each of them arrives, or not, as its own column of the catalog says."""
+    with Cube() as cube:
+        customer = {"crm__customer_id": "c1", "Antall": "1"}
+        cube.crms = {KEY: Crm([], [customer])}
+        config = cube.settings(custom_field_names="label")
+        state = tap(config).check().state
+        state = tap(config, state=state).check().state
+        customer["crm__custom_info__503"] = "503"
+        cube.crms = {KEY: Crm([{"id": 503, "key": "Antall", "type": "text"}], [customer])}
+        catalog = select(tap.discover(config), "customers")
+        columns = stream_of(catalog, "customers")["schema"]["properties"]
+        defined, bare = (name for name in columns if name.startswith("Antall"))
+        for unwanted, expected in ((defined, {"Antall": "1"}), (bare, {"Antall (503)": "503"})):
+            picked = deselect(copy.deepcopy(catalog), "customers", unwanted)
+            run = tap(config, catalog=picked, state=state).check()
+            assert held(run) == {"data_owner_id": 2, **expected}
+
+
+@pytest.mark.parametrize("unwanted", ["email", "x__text", "x"])
+def test_a_field_that_is_called_like_a_column_for_misfits(tap: Tap, unwanted: str) -> None:
+    with Cube() as cube:
+        customers: list[dict[str, Any]] = [{"id": 1, "x": 5}]
+        cube.crms = {KEY: Crm([], customers)}
+        config = cube.settings()
+        state = tap(config).check().state
+        customers[0]["x"] = "ca. 5"
+        state = tap(config, state=state).check().state
+        customers[0]["x__text"] = "real"
+        catalog = deselect(select(tap.discover(config), "customers"), "customers", unwanted)
+        (row,) = tap(config, catalog=catalog, state=state).check().records("customers")
+        assert (row.get("x__text") == "ca. 5") == (unwanted != "x")
+        assert ("real" in row.values()) == (unwanted != "x__text")
+
+
+def test_a_catalog_of_a_night_without_customers(tap: Tap) -> None:
+    """It has the key of the other form. The table keeps its own, and loses nothing."""
+    with Cube() as cube:
+        customers = [{"crm__customer_id": "c1", "crm__custom_info__64": "64"}]
+        cube.crms = {KEY: Crm([], customers)}
+        config = cube.settings()
+        first = tap(config).check()
+        cube.crms = {KEY: Crm([], [])}
+        catalog = select(tap.discover(config), "customers")
+        cube.crms = {KEY: Crm([], customers)}
+        again = tap(config, catalog=catalog, state=first.state).check()
+        assert again.records("customers") == first.records("customers")
+        assert again.properties("customers")["id"]["type"] == ["integer", "null"]

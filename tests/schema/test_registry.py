@@ -352,6 +352,16 @@ def test_defined_fields_are_text_even_if_definitions_are_missing_later() -> None
         assert registry.kind(column) == "string"
 
 
+def test_an_announced_column_keeps_its_kind_whatever_another_crm_defines() -> None:
+    registry = Nights(FLAT).new()
+    number = Definition("7", "Antall", "", is_text=False)
+    column = registry.columns_of((2, "B2B"), [number])["Antall"]
+    registry.join(column, "integer")
+    registry.freeze()
+    assert registry.columns_of((3, "B2B"), [Definition("7", "Antall", "")])["Antall"] == column
+    assert registry.kind(column) == "integer"
+
+
 def test_other_types_of_definitions_are_left_to_the_sample() -> None:
     registry = Nights(FLAT).registry
     records = [{"id": 5, "key": "A", "type": "number"}, {"id": 6, "key": "B", "type": "text"}]
