@@ -98,7 +98,7 @@ def test_a_redirect_to_another_host_gets_nothing(
     httpserver.expect_request(LIST).respond_with_data(status=302, headers=headers)
     run = tap(config(httpserver))
     assert run.status == 1
-    assert "CRM 2/B2B, customers: Cube redirects to another host (302)" in run.last_line
+    assert "CRM 2/B2B, customers: Cube redirects to another port of its host (302)" in run.last_line
 
 
 def test_a_redirect_on_the_same_host_is_followed(tap: Tap, httpserver: HTTPServer) -> None:

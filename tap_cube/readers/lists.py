@@ -111,8 +111,6 @@ class ListReader:
         self._size = 0
         self._seen = self._listed = Distinct()
         self._anonymous = 0
-        # Whether anonymised ones meet at a border of pages: one may have moved from page to page
-        self._may_repeat = False
         self._before = 0
         self._chains: Chains | None = None
         self._place: _Place | None = None
@@ -202,11 +200,9 @@ class ListReader:
                     break
                 # A list that is longer than a steady count shows that the count is wrong
                 is_wrong = self._missing < 0 and current.calm and self.total is not None
-                # Two reads list the same records
-                agrees = (before or number > 1) and before == len(self._seen)
-                if self._missing <= 0 and not is_wrong and (agrees or not self._may_repeat):
+                if self._missing <= 0 and not is_wrong:
                     return
-                if agrees:
+                if before and before == len(self._seen):
                     break  # the count is wrong
             if number < MAX_PASSES:
                 current = self._next_pass(current)
@@ -215,8 +211,7 @@ class ListReader:
     def _run(self, current: Pass) -> Iterator[Page]:
         """Yield what is new on the pages of a pass."""
         way = _DOWNWARDS if current.downwards else _FORWARDS
-        self._anonymous, self._may_repeat = 0, False
-        behind: Any = 0
+        self._anonymous = 0
         self._listed = Distinct() if len(self._seen) else self._seen
         for page in current:
             self._size = self._size or len(page.records)
@@ -226,11 +221,6 @@ class ListReader:
             self._place = _Place(way, number, self._size) if number and self._size else None
             keys = self._keys(page)
             known = [key for key in keys if not is_blank(key)]
-            if keys:
-                ends = keys[0], keys[-1]
-                near, far = ends[::-1] if current.downwards else ends
-                self._may_repeat |= is_blank(behind) and is_blank(near)
-                behind = far
             new = self._seen.update(known)
             if self._listed is not self._seen:
                 self._listed.update(known)
@@ -301,8 +291,8 @@ class ListReader:
             )
         if not self.doubts:
             self.doubts.append(
-                f"the list could not be confirmed in {MAX_PASSES} reads, so that records may be "
-                "missing"
+                f"the list could not be followed to its end in {MAX_PASSES} reads, so that records "
+                "may be missing"
             )
 
 
