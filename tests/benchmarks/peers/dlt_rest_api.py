@@ -1,4 +1,4 @@
-"""dlt's `rest_api` source: only iterated, or loaded into DuckDB if a file is given."""
+"""dlt's `rest_api` source: only iterated, or loaded into a file of DuckDB or a PostgreSQL URL."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def main(url: str, token: str, database: str = "") -> None:
         }
     )
     if database:
-        destination = dlt.destinations.duckdb(database)
+        kind = dlt.destinations.postgres if "://" in database else dlt.destinations.duckdb
+        destination = kind(database)
         dlt.pipeline("cube", destination=destination, dataset_name="main").run(source)
     else:
         sys.stdout.write(json.dumps({"count": sum(1 for _ in source.customers)}) + "\n")
