@@ -26,7 +26,7 @@ from tap_cube.readers.prefetched import Prefetched
 from tap_cube.readers.sample import Sample
 from tap_cube.schema.rows import as_dict
 from tap_cube.streams.ahead import Ahead
-from tap_cube.streams.batches import BatchFiles
+from tap_cube.streams.batches import BatchFiles, located
 from tap_cube.streams.bookmarks import COLUMNS, Bookmarks, place, resumable, version_left
 from tap_cube.streams.definitions import Definitions
 from tap_cube.streams.discovery import samples
@@ -285,7 +285,8 @@ class CubeStream(RESTStream[Any]):
     @override
     def get_batch_config(self, config: Mapping[str, Any]) -> Any:
         """Return the configuration of batches, unless `tap-cube --test` reads one record."""
-        return None if self._is_test else super().get_batch_config(config)
+        configured = None if self._is_test else super().get_batch_config(config)
+        return located(configured) if configured else None
 
     @cached_property
     def _progress(self) -> Progress:

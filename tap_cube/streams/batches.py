@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.batch import Batcher
@@ -43,6 +45,18 @@ class BatchFiles:
         for names in self._batcher.get_batches(iter(records)):
             yield self._settings.encoding, names
         self._waiting = []
+
+
+def located(config: Any) -> Any:
+    """Return a configuration whose files are named by URLs.
+
+    The SDK escapes the names of files in a folder that is given by its path, and targets that open
+    them do not find them.
+    """
+    root = config.storage.root
+    if "://" in root:
+        return config
+    return replace(config, storage=replace(config.storage, root=f"file://{Path(root).absolute()}"))
 
 
 def with_all_columns(records: list[Record], size: int) -> Iterator[Record]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,6 @@ from tap_cube.streams import batches
 from tests.support import Tap, select
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from subprocess import Popen
 
     from tap_cube.sandbox import Sandbox
@@ -120,3 +120,20 @@ def test_the_first_record_of_each_parquet_file_has_all_columns_of_the_file() -> 
     assert [
         {name: value for name, value in record.items() if value is not None} for record in padded
     ] == records
+
+
+def test_a_folder_may_be_a_path(
+    tap: Tap, config: dict[str, Any], catalog: dict[str, Any], tmp_path: Path
+) -> None:
+    """Targets open the files by the names in the messages, without unescaping them."""
+    folder = tmp_path / "a=b c"
+    folder.mkdir()
+    batch_config = {
+        "encoding": {"format": "jsonl", "compression": "none"},
+        "storage": {"root": str(folder), "prefix": "batch-"},
+    }
+    run = tap({**config, "batch_config": batch_config}, catalog=catalog).check()
+    (message,) = run.of_type("BATCH", "customers")
+    assert message["manifest"]
+    for name in message["manifest"]:
+        assert Path(name.removeprefix("file://")).is_file()
