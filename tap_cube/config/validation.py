@@ -43,8 +43,6 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LARGEST_BATCH = 10**9
 #: One request in a quarter of an hour; with less, no run would end.
 _LOWEST_RATE = 0.001
-#: No call is older; a year of two digits is.
-_FIRST_YEAR = 1900
 
 
 def validated(
@@ -281,8 +279,8 @@ def _check_start_date(config: Mapping[str, Any]) -> None:
     if day is None:
         msg = "Setting `start_date` must be a date such as 2024-01-31"
         raise ConfigurationError(msg)
-    if day.year < _FIRST_YEAR:
-        msg = f"Setting `start_date` is before {_FIRST_YEAR}: write the year with four digits"
+    if day.year < days.FIRST_YEAR:
+        msg = f"Setting `start_date` is before {days.FIRST_YEAR}: write the year with four digits"
         raise ConfigurationError(msg)
     if day > days.today(dt.datetime.now(dt.timezone.utc)):
         msg = "Setting `start_date` is in the future: nothing would be read"

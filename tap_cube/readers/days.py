@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: Days that are read before today if neither `start_date` nor a bookmark says more.
 DEFAULT_DAYS = 30
+#: No call is older; a year of two digits is.
+FIRST_YEAR = 1900
 
 _DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[Tt ]\d{2}:\d{2}|$)", re.ASCII)
 _FIRST_ZONE = dt.timedelta(hours=14)
@@ -64,7 +66,7 @@ def first_day(bookmark: object, today: dt.date, lookback: int, start: dt.date | 
     if bookmark is None:
         return FirstDay(beginning)
     day = parse(str(bookmark))
-    if day is None:
+    if day is None or day.year < FIRST_YEAR:
         return FirstDay(beginning, "the bookmark in STATE is no date: reading from `start_date`")
     if day <= today:
         again = min(shifted(day, 1 - lookback), today)

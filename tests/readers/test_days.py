@@ -93,7 +93,7 @@ TODAY = dt.date(2024, 5, 20)
         ("2024-05-18", 9, "2024-05-15", "2024-05-15"),
         ("2024-05-18", 3650, None, "2014-05-22"),
         ("2024-05-20", 0, None, "2024-05-20"),
-        ("0001-01-02", 30, None, "0001-01-01"),
+        ("1900-01-02", 30, None, "1899-12-04"),
     ],
 )
 def test_a_run_starts_at_the_bookmark_less_the_days_to_look_back(
@@ -104,7 +104,9 @@ def test_a_run_starts_at_the_bookmark_less_the_days_to_look_back(
     assert found == days.FirstDay(dt.date.fromisoformat(first), "")
 
 
-@pytest.mark.parametrize("bookmark", ["yesterday", "20240518", 5, "2024-02-30", "", {}, [None]])
+@pytest.mark.parametrize(
+    "bookmark", ["yesterday", "20240518", 5, "2024-02-30", "0024-01-31", "", {}, [None]]
+)
 def test_a_bookmark_that_is_no_date_means_reading_from_the_start(bookmark: object) -> None:
     found = days.first_day(bookmark, TODAY, 1, dt.date(2024, 3, 1))
     assert found.day == dt.date(2024, 3, 1)
@@ -131,3 +133,8 @@ def test_a_bookmark_that_is_to_come_means_reading_from_today_less_the_days_to_lo
 def test_windows_end_with_the_last_date_there_is() -> None:
     found = list(days.windows(dt.date(9999, 12, 25), dt.date.max, 5))
     assert [window.last for window in found] == [dt.date(9999, 12, 29), dt.date.max]
+
+
+def test_there_is_no_day_beyond_the_calendar() -> None:
+    assert days.shifted(dt.date(1, 1, 2), -30) == dt.date.min
+    assert days.shifted(dt.date(9999, 12, 30), 30) == dt.date.max
