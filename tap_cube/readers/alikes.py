@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_cube.readers.row_keys import row_key
+from tap_cube.readers.row_keys import first_row_keys, row_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,7 +74,7 @@ class Alikes:
         if len(once) < len(digests) or not self._amounts.keys().isdisjoint(once):
             return self._without_held(page, digests)
         self._amounts.update(once)
-        return KeyedPage(page, [row_key(digest, 1) for digest in digests])
+        return KeyedPage(page, first_row_keys(digests))
 
     def _without_held(self, page: Page, digests: Sequence[bytes]) -> KeyedPage:
         earlier = self._amounts.keys() & digests

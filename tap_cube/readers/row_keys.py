@@ -45,6 +45,11 @@ def row_key(digest: bytes, number: int) -> str:
     return f"{digest.hex()}-{number}"
 
 
+def first_row_keys(digests: Iterable[bytes]) -> list[str]:
+    """Return the keys of records that are the first ones with their digests."""
+    return [f"{digits}-1" for digits in map(bytes.hex, digests)]
+
+
 def dict_column(records: Sequence[dict[str, Any]], field: str) -> list[Any]:
     """Return the values of one field of records that are dicts."""
     return [record.get(field) for record in records]
@@ -123,8 +128,13 @@ class StatusIdentity:
 
 
 def _digests(rows: Iterable[tuple[Any, ...]]) -> list[bytes]:
-    encode, digest = msgspec.json.encode, hashlib.blake2b
-    return [digest(encode(row), digest_size=16).digest() for row in rows]
+    blank = hashlib.blake2b(digest_size=16)
+    digests = []
+    for text in map(msgspec.json.encode, rows):
+        digest = blank.copy()  # cheaper than a new one
+        digest.update(text)
+        digests.append(digest.digest())
+    return digests
 
 
 def _texts(values: Sequence[Any]) -> Sequence[str]:
@@ -143,7 +153,7 @@ def _instants(texts: Sequence[str]) -> list[int | str | None]:
     """
     try:
         # One call for the whole page
-        return [_instant(moment) for moment in msgspec.convert(texts, list[dt.datetime])]
+        return list(map(_instant, msgspec.convert(texts, list[dt.datetime])))
     except msgspec.ValidationError:
         return [_parsed_instant(text) for text in texts]
 
