@@ -250,6 +250,16 @@ CHAPTERS: dict[str, list[Mistake]] = {
             "`stream_maps`: not an object", "stream_maps.html", stream_maps={"customers": "x"}
         ),
         settings(
+            "`stream_maps`: two names for a copy",
+            "`stream_maps.copy` has `__source__`, so `copy` is the name: remove `__alias__`",
+            stream_maps={"copy": {"__source__": "customers", "__alias__": "other"}},
+        ),
+        settings(
+            "`stream_maps`: a copy of nothing",
+            "`stream_maps.copy.__source__` must be the name of a stream",
+            stream_maps={"copy": {"__source__": None}},
+        ),
+        settings(
             "`stream_maps`: a syntax error",
             "`stream_maps.customers.mail` is not a valid Python expression",
             stream_maps={"customers": {"mail": "md5(email"}},
@@ -805,6 +815,26 @@ def test_a_level_of_handlers_does_not_hide_a_failure(forks: Forks, places: dict[
         {"logging.json": json.dumps({**LOUD, "handlers": quiet})},
     )
     assert make(mistake, forks, places).log == "Setting `max_tries` must be 1 or more\n"
+
+
+def test_no_log_config_mixes_the_log_into_the_messages(
+    forks: Forks, places: dict[str, str]
+) -> None:
+    out = {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}}
+    root = {"handlers": ["stdout"], "level": "DEBUG"}
+    config = {"version": 1, "handlers": out, "root": root}
+    mistake = Mistake(
+        "",
+        "",
+        HTTP,
+        ("--discover",),
+        {"SINGER_SDK_LOG_CONFIG": "logging.json"},
+        {"logging.json": json.dumps(config)},
+    )
+    run = make(mistake, forks, places)
+    assert run.status == 0, run.log
+    assert json.loads(run.stdout)["streams"]
+    assert "Validating config using jsonschema" in run.log
 
 
 def test_a_map_of_a_stream_that_is_not_selected(forks: Forks, places: dict[str, str]) -> None:

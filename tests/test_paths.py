@@ -450,8 +450,8 @@ def test_random_pages(taps: tuple[TapCube, TapCube], case: Case) -> None:
 
 FIXED = Case(
     "flat",
-    sample=b'{"results":[{"id":1,"name":"A","birth_date":null}]}',
-    pages=[b'{"results":[{"id":1,"name":"A","birth_date":"2024-02-29"}]}'],
+    sample=b'{"next":null,"results":[{"id":1,"name":"A","birth_date":null}]}',
+    pages=[b'{"next":null,"results":[{"id":1,"name":"A","birth_date":"2024-02-29"}]}'],
     ahead=0,
     defined=0,
     settings={

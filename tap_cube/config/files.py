@@ -75,6 +75,9 @@ def checked_state(file: IO[str] | None, streams: Collection[str]) -> dict[str, A
     source, state = _content("state", file)
     if state is None:
         return None
+    if state.get("partial"):
+        msg = f"{source}: a partial state of Meltano: hand over what `meltano state get` prints"
+        raise ConfigurationError(msg)
     for wrapper in ("completed", "singer_state", "value"):
         if isinstance(state.get(wrapper), dict) and "bookmarks" not in state:
             state = state[wrapper]

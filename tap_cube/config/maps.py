@@ -14,6 +14,7 @@ from singer_sdk.mapper import CustomStreamMap, PluginMapper
 from singer_sdk.singerlib import Catalog
 
 from tap_cube.compat import override
+from tap_cube.config.values import is_unicode
 
 if TYPE_CHECKING:
     import logging
@@ -58,6 +59,11 @@ def check(config: Mapping[str, Any]) -> None:
         place = f"stream_maps.{stream}"
         if stream.startswith("__"):
             _check_operator(place, stream, {"__else__"})
+        if isinstance(definition, dict) and definition.keys() >= {"__source__", "__alias__"}:
+            msg = (
+                f"Setting `{place}` has `__source__`, so `{stream}` is the name: remove `__alias__`"
+            )
+            raise ConfigurationError(msg)
         for name, value in definition.items() if isinstance(definition, dict) else ():
             _check_member(f"{place}.{name}", name, value, config.get("stream_map_config", {}))
 
@@ -185,7 +191,7 @@ class _Evaluator:
         self._evaluator.names = self.names
         try:
             value = self._evaluator.eval(expr, previously_parsed=previously_parsed)
-            if value is not None and not isinstance(value, _COMMON):
+            if value is not None and (not isinstance(value, _COMMON) or not is_unicode(value)):
                 msgspec.json.encode(value)
         except Exception as error:
             msg = f"Setting `{self._places.get(expr, 'stream_maps')}` {_problem(error)}"
@@ -216,6 +222,9 @@ def _check_member(place: str, name: str, value: Any, given: Mapping[str, Any]) -
     # A column may be named like an operator, but not like a misspelt one
     if name.startswith("__") and difflib.get_close_matches(name, _OPERATORS, n=1, cutoff=0.8):
         _check_operator(place, name, _OPERATORS)
+    if name == "__source__" and not (isinstance(value, str) and value.strip()):
+        msg = f"Setting `{place}` must be the name of a stream"
+        raise ConfigurationError(msg)
     if name in _NO_EXPRESSIONS or value in _REMOVED:
         return
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_cube.cube.decoding import parse_list
+from tap_cube.cube.pages import MAX_EMPTY_PAGES
 from tap_cube.cube.resources import CAMPAIGNS, CUSTOM_FIELDS, Crm, Subject
 from tap_cube.errors import CubeError, ReadError, UnavailableError
 
@@ -83,10 +84,14 @@ class Account:
 
     def _read(self, subject: Subject, links: Sequence[str]) -> list[Page]:
         pages = [self._client.get_page(subject, links, parse_list)]
-        seen = {pages[0].link}
+        seen, empty = {pages[0].link}, 0
         while link := pages[-1].next:
             if link in seen:
                 msg = "a `next` link leads back to a page that was already read: report it to Cube"
+                raise ReadError(msg)
+            empty = 0 if pages[-1].records else empty + 1
+            if empty > MAX_EMPTY_PAGES:
+                msg = f"more than {MAX_EMPTY_PAGES} consecutive pages are empty: report it to Cube"
                 raise ReadError(msg)
             seen.add(link)
             pages.append(self._client.get_page(subject, [link], parse_list))

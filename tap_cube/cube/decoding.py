@@ -26,8 +26,8 @@ class Envelope(msgspec.Struct, Generic[T]):
 
     Attributes:
         results: The records; `null` is an empty page.
-        next: Link to the following page; only `null` ends a list. It may be missing if all records
-            that are counted are here.
+        next: Link to the following page; only `null` ends a list. It may be missing or empty if all
+            records that are counted are here.
         previous: Link to the preceding page.
         count: Length of the whole list. Any other value counts as missing.
     """
@@ -41,9 +41,9 @@ class Envelope(msgspec.Struct, Generic[T]):
         """Accept a missing or malformed `count` or `previous`: only some readers need them."""
         if type(self.count) is not int or self.count < 0:
             self.count = None
-        if self.next is UNSET:
-            if self.count is not None and self.count > len(self.results or ()):
-                msg = "`next` is missing, although there are more records"
+        if self.next is UNSET or self.next == "":
+            if self.count is None or self.count > len(self.results or ()):
+                msg = "`next` is missing, and there may be more records"
                 raise ValueError(msg)
             self.next = None
         if not isinstance(self.previous, str):

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     #: A path with its query, on the configured origin: `/api/v1/.../customers/?page=2`.
     Link = str
 
+#: Maximum number of consecutive empty pages.
+MAX_EMPTY_PAGES = 100
+
 _PAGE_NUMBER = re.compile(r"(?:^|(?<=[?&]))page=(\d+)(?=&|$)", re.ASCII)
 
 

@@ -100,3 +100,5 @@ def _restrict() -> None:
     for name in ["", *logging.Logger.manager.loggerDict]:
         for handler in logging.getLogger(name).handlers:
             handler.addFilter(quiet)
+            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
+                handler.setStream(sys.stderr)  # stdout is for messages

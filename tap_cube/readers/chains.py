@@ -49,6 +49,8 @@ _MAX_CHECKS = 3
 _SECOND = 2
 #: More than any page's number
 _UNKNOWN = 1 << 62
+#: The most pages that a count is believed to mean before the last one was seen.
+_CREDIBLE = 100_000
 
 
 class NotAscendingError(Exception):
@@ -114,7 +116,7 @@ class Chains:
             self._chains = [Chain(start, self._bottom, seeks_end=True)]
         else:
             self._chains = [Chain(top, self._bottom)] if top > 1 else []
-        if self._chains and last != _UNKNOWN:
+        if self._chains and last <= _CREDIBLE:
             self._cut()  # otherwise once it is known where the list ends
 
     def _cut(self) -> None:
@@ -278,7 +280,10 @@ class Chains:
             first = probe.result()
             self._note_count(first)
             self._ids(first)
-            if first.next is not None and len(first.records) != self._size:
+            if first.next is None:  # whatever the count says
+                self._go_on(chain, chain.lower(1))
+                return
+            if len(first.records) != self._size:
                 raise NotAscendingError
         if chain.is_linked:
             chain.note_gone(self._latest)

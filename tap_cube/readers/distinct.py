@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _CHUNK_BITS = 13
 _CHUNK_BYTES = 1 << (_CHUNK_BITS - 3)
+# More chunks than these need so many ids each: a digest takes about as much
+_FEW_CHUNKS, _LEAST_PER_CHUNK = 64, 64
 #: Ids below this one fit a run.
 _END = 1 << 63
 #: Longer texts are not read as numbers.
@@ -52,8 +54,9 @@ def _digest(text: str) -> tuple[bytes, bytes]:
 class Distinct:
     """A set of ids. A million of them take some megabytes.
 
-    Pages in ascending order are kept as runs, so that nothing is done for each of their ids. All
-    other numbers are bits, and texts are digests: no two texts are expected to share 96 bits.
+    Pages in ascending order are kept as runs, so that nothing is done for each of their ids. Other
+    numbers are bits, unless they are far apart; all else are digests: no two ids are expected to
+    share 96 bits.
     """
 
     def __init__(self) -> None:
@@ -76,6 +79,10 @@ class Distinct:
         chunk = self._chunks.get(number >> _CHUNK_BITS)
         if chunk and chunk[(number >> 3) & (_CHUNK_BYTES - 1)] & (1 << (number & 7)):
             return True
+        if self._digests:
+            start, rest = _digest(str(number))
+            if rest in self._digests.get(start, b""):
+                return True
         return self._is_in_run(number)
 
     def _is_in_run(self, number: int) -> bool:
@@ -111,23 +118,25 @@ class Distinct:
         """Add numbers, and all other ids as text."""
         new = []
         for id_ in ids:
-            if type(id_) is str:
-                start, rest = _digest(id_)
-                digests = self._digests.setdefault(start, bytearray())
-                if is_new := rest not in digests:
-                    digests += rest
-                    self._count += 1
-            else:
-                chunk = self._chunks.get(id_ >> _CHUNK_BITS)
-                if chunk is None:
-                    chunk = self._chunks[id_ >> _CHUNK_BITS] = bytearray(_CHUNK_BYTES)
-                byte, bit = (id_ >> 3) & (_CHUNK_BYTES - 1), 1 << (id_ & 7)
-                is_new = not chunk[byte] & bit and not (self._runs and self._is_in_run(id_))
-                if is_new:
-                    chunk[byte] |= bit
-                    self._count += 1
+            is_new = id_ not in self
+            if is_new:
+                self._add(id_)
             new.append(is_new)
         return new
+
+    def _add(self, id_: int | str) -> None:
+        """Add an id that is new."""
+        self._count += 1
+        chunk = self._chunks.get(id_ >> _CHUNK_BITS) if type(id_) is int else None
+        # Chunks for numbers that are far apart would be nearly empty
+        is_worthwhile = len(self._chunks) <= _FEW_CHUNKS + self._count // _LEAST_PER_CHUNK
+        if type(id_) is int and chunk is None and is_worthwhile:
+            chunk = self._chunks[id_ >> _CHUNK_BITS] = bytearray(_CHUNK_BYTES)
+        if type(id_) is int and chunk is not None:
+            chunk[(id_ >> 3) & (_CHUNK_BYTES - 1)] |= 1 << (id_ & 7)
+        else:
+            start, rest = _digest(str(id_))
+            self._digests.setdefault(start, bytearray()).extend(rest)
 
     def _add_run(self, ids: list[Any]) -> bool:
         """Add ids as a run, if they are one."""

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_cube.cube.pages import page_number, with_page_number
+from tap_cube.cube.pages import MAX_EMPTY_PAGES, page_number, with_page_number
 from tap_cube.errors import CubeError, NotFoundError, ReadError
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from tap_cube.cube.pages import Link, Page
     from tap_cube.readers.protocol import Request
 
-#: Maximum number of consecutive empty pages.
-MAX_EMPTY_PAGES = 100
 #: Pages by which a list may grow while its last page is looked for.
 _HIGHEST_CLIMB = 20
 

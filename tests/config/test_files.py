@@ -62,6 +62,10 @@ STATES: dict[str, tuple[Any, str]] = {
         {"bookmarks": {"customers": 5}},
         "`bookmarks.customers`: expected `object`, got `int`",
     ),
+    "partly Meltano's": (
+        {"completed": {}, "partial": {"singer_state": STATE}},
+        "a partial state of Meltano",
+    ),
     "no bookmarks": ({"customers": {}}, "it has no `bookmarks`"),
     "of another tap": ({"bookmarks": {"users": {}}}, "it belongs to another tap"),
     "partitions are null": ({"bookmarks": {"customers": {"partitions": None}}}, "expected `array`"),

@@ -234,13 +234,16 @@ def test_decimals() -> None:
     assert decimal_of("1e9999999999999999999") == "1e9999999999999999999"
 
 
-@pytest.mark.parametrize("count", ["", '"count":1,', '"count":"many",'])
-def test_a_list_that_is_complete_needs_no_next(count: str) -> None:
-    page = parse_page(f'{{{count}"results":[{{"id":1}}]}}'.encode())
+@pytest.mark.parametrize("following", ["", '"next":"",', '"next":null,'])
+def test_a_list_that_is_complete_needs_no_next(following: str) -> None:
+    page = parse_page(f'{{"count":1,{following}"results":[{{"id":1}}]}}'.encode())
     assert (len(page.results or ()), page.next) == (1, None)
 
 
+@pytest.mark.parametrize("count", ["", '"count":2,', '"count":"1",', '"count":null,'])
+@pytest.mark.parametrize("following", ["", '"next":"",'])
 @pytest.mark.parametrize("results", ["null", "[]", '[{"id":1}]'])
-def test_a_missing_next_does_not_end_a_list(results: str) -> None:
+def test_a_missing_next_does_not_end_a_list(count: str, following: str, results: str) -> None:
+    """Of the records that are not there, a target would delete the rows."""
     with pytest.raises(msgspec.ValidationError, match="`next` is missing"):
-        parse_page(f'{{"count":2,"results":{results}}}'.encode())
+        parse_page(f'{{{count}{following}"results":{results}}}'.encode())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from random import Random
 from typing import Any
 
 import pytest
@@ -63,3 +65,21 @@ def test_no_two_words_are_taken_for_one() -> None:
         assert all(ids.update(f"K-{n}" for n in range(start, start + 500)))
     assert len(ids) == 50_000
     assert not any(ids.update(f"K-{n}" for n in range(50_000)))
+
+
+def test_numbers_that_are_far_apart_take_little_memory() -> None:
+    chance = Random(1)  # noqa: S311  # not for secrets
+    ids = [chance.randrange(10**10) for _ in range(20_000)]
+    tracemalloc.start()
+    try:
+        seen = Distinct()
+        before, _ = tracemalloc.get_traced_memory()
+        for start in range(0, len(ids), 50):
+            seen.update(ids[start : start + 50])
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(seen) == len({*ids})
+    assert all(id_ in seen and str(id_) in seen for id_ in ids[::100])
+    assert not any(seen.update(ids))
+    assert after - before < 200 * len(ids)
