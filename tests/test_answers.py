@@ -33,9 +33,12 @@ BODIES: dict[str, tuple[str, str]] = {
     "results that hold a string": (json.dumps({"results": PERSON}), FORM),
     "a record that is a string": (json.dumps({"results": [PERSON]}), FORM),
     "a link that is a number": (json.dumps({"results": [], "next": 2}), FORM),
-    "a customer without an id": (json.dumps({"results": [{"name": PERSON}]}), "lacks `id`"),
+    "a customer without an id": (
+        json.dumps({"next": None, "results": [{"name": PERSON}]}),
+        "lacks `id`",
+    ),
     "a customer without a value for its id": (
-        json.dumps({"results": [{"id": None, "name": PERSON}]}),
+        json.dumps({"next": None, "results": [{"id": None, "name": PERSON}]}),
         "lacks `id`",
     ),
 }
