@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import sys
+import time
 from typing import NoReturn, TextIO
 
 from singer_sdk.exceptions import SingerSDKError
@@ -29,6 +30,8 @@ tap-cube reads a Cube CRM, and writes Singer messages to stdout.
 No Cube at hand? cube-sandbox exec -- tap-cube --config ENV --test
 All options: tap-cube --help. All settings: tap-cube --about --format=markdown"""
 
+#: Seconds in which other threads finish the lines that they have begun.
+_PAUSE = 0.05
 #: What a write to stdout may fail with.
 _UNWRITABLE = {errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}
 
@@ -93,8 +96,9 @@ def _prepare() -> None:
 
 def _fail(error: BaseException) -> int:
     TapCube.logger.debug("Where it came from:\n%s", "".join(frames(error)))
-    # Requests that are still under way must not write the last line
+    # Requests that are still under way must not write the last line; some may be about to
     logging.disable(logging.WARNING)
+    time.sleep(_PAUSE)
     # Also where the log is to hold nothing else
     handlers = [handler.level for handler in logging.getLogger().handlers]
     level = max(logging.ERROR, TapCube.logger.getEffectiveLevel(), min(handlers, default=0))
