@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from itertools import repeat
 from operator import attrgetter
+from types import GenericAlias
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
@@ -106,7 +107,7 @@ class RowType:
             forbid_unknown_fields=True,
             gc=False,  # JSON has no cycles
         )
-        self._rows = list[self.row]  # type: ignore[name-defined]
+        self._rows = GenericAlias(list, (self.row,))
         self._keys = [attributes[key] for key in keys]
         self._looked_at = [
             (attributes[field], column.fit)
@@ -146,9 +147,10 @@ class RowType:
         if any("\0" in v for record in records for v in record.values() if type(v) is str):
             return None
         try:
-            return msgspec.convert(records, self._rows)
+            rows: Sequence[Any] = msgspec.convert(records, self._rows)
         except (msgspec.ValidationError, RecursionError):
             return None
+        return rows
 
     def fitted(self, rows: Sequence[Any], added: Sequence[Any]) -> Sequence[Any] | None:
         """Return rows as their columns hold them; `None` if a value fits no column.
