@@ -280,10 +280,7 @@ class Chains:
             first = probe.result()
             self._note_count(first)
             self._ids(first)
-            if first.next is None:  # whatever the count says
-                self._go_on(chain, chain.lower(1))
-                return
-            if len(first.records) != self._size:
+            if first.next is not None and len(first.records) != self._size:
                 raise NotAscendingError
         if chain.is_linked:
             chain.note_gone(self._latest)

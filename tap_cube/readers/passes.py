@@ -112,7 +112,6 @@ class Pass:
         self._empty = 0
         self._numbered: Link | None = None
         self._may_climb = _HIGHEST_CLIMB if downwards and seeks_end else 0
-        self._fall = 1
 
     @property
     def calm(self) -> bool:
@@ -303,9 +302,7 @@ class Pass:
             last = 1
         if self._taken and last >= number:
             self.is_harmed = True  # nothing tells why a page in the middle is gone
-        last = min(last, number - self._fall)
-        if not self._taken:
-            self._fall *= 2  # a count that is far too large leads to many pages that are not there
+        last = min(last, number - 1)
         self._note_counts(counts)
         self._note_counts([first.count])
         self._followed.discard(link)
