@@ -14,9 +14,8 @@ from singer_sdk import Tap
 
 from tap_cube import crms
 from tap_cube.compat import override
-from tap_cube.config import environment, files, validation
+from tap_cube.config import environment, files, maps, misspelt, validation
 from tap_cube.config.connection import connection
-from tap_cube.config.maps import Mapper
 from tap_cube.config.settings import SETTINGS
 from tap_cube.cube import resources
 from tap_cube.cube.account import Account
@@ -82,11 +81,13 @@ class TapCube(Tap):
         unread: Sequence[str] = ()
         if parse_env_config:
             given |= environment.settings_in(os.environ, self.config_jsonschema)
-            for warning in validation.unknown_variables(os.environ, self.config_jsonschema):
-                self.logger.warning("%s", warning)
+            warnings = misspelt.variables(os.environ, self.config_jsonschema)
         else:
             unread = environment.variables_set(os.environ, self.config_jsonschema)
-        for warning in validation.unknown(given, self.config_jsonschema, NAMES):
+            warnings = []
+        warnings += misspelt.settings(given, self.config_jsonschema)
+        warnings += maps.unknown_streams(given, NAMES)
+        for warning in warnings:
             self.logger.warning("%s", warning)
         self._columns_in_catalog = _columns_in(catalog)
         super().__init__(
@@ -175,7 +176,7 @@ class TapCube(Tap):
     @override
     def setup_mapper(self) -> None:
         """Set up the stream maps, whose errors name their place."""
-        self.mapper = Mapper(self.config, self.logger, NAMES)
+        self.mapper = maps.Mapper(self.config, self.logger, NAMES)
         self.mapper.register_raw_streams_from_catalog(self.catalog)
 
     def raise_failure(self) -> None:

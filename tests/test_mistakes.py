@@ -30,7 +30,7 @@ from tests.support import Run, own_environment, select
 from tests.targets import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from typing_extensions import Self
@@ -787,54 +787,49 @@ LOUD = {
 }
 
 
-def test_no_log_config_shows_urls(forks: Forks, places: dict[str, str]) -> None:
+@pytest.fixture
+def with_log(forks: Forks, places: dict[str, str]) -> Callable[..., Run]:
+    """Run the tap, discovery by default, with a configuration of the log."""
+
+    def run(log: Any, config: Any = HTTP, *arguments: str) -> Run:
+        variables = {"SINGER_SDK_LOG_CONFIG": "logging.json"}
+        files = {"logging.json": json.dumps(log)}
+        mistake = Mistake("", "", config, arguments or ("--discover",), variables, files)
+        return make(mistake, forks, places)
+
+    return run
+
+
+def test_no_log_config_shows_urls(with_log: Callable[..., Run]) -> None:
     """They hold ids of customers."""
-    mistake = Mistake(
-        "",
-        "",
-        HTTP,
-        ("--discover",),
-        {"SINGER_SDK_LOG_CONFIG": "logging.json"},
-        {"logging.json": json.dumps(LOUD)},
-    )
-    run = make(mistake, forks, places)
+    run = with_log(LOUD)
     assert run.status == 0, run.log
     assert "Validating config using jsonschema" in run.log, "the level that would show them is on"
     assert "/api/v1/" not in run.log
     assert "HTTP/1.1" not in run.log
 
 
-def test_a_level_of_handlers_does_not_hide_a_failure(forks: Forks, places: dict[str, str]) -> None:
+def test_a_level_of_handlers_does_not_hide_a_failure(with_log: Callable[..., Run]) -> None:
     quiet = {"stderr": {"class": "logging.StreamHandler", "level": "CRITICAL"}}
-    mistake = Mistake(
-        "",
-        "",
-        {"max_tries": 0},
-        (),
-        {"SINGER_SDK_LOG_CONFIG": "logging.json"},
-        {"logging.json": json.dumps({**LOUD, "handlers": quiet})},
-    )
-    assert make(mistake, forks, places).log == "Setting `max_tries` must be 1 or more\n"
+    run = with_log({**LOUD, "handlers": quiet}, {"max_tries": 0})
+    assert run.log == "Setting `max_tries` must be 1 or more\n"
 
 
-def test_no_log_config_mixes_the_log_into_the_messages(
-    forks: Forks, places: dict[str, str]
-) -> None:
+def test_no_log_config_mixes_the_log_into_the_messages(with_log: Callable[..., Run]) -> None:
     out = {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}}
     root = {"handlers": ["stdout"], "level": "DEBUG"}
-    config = {"version": 1, "handlers": out, "root": root}
-    mistake = Mistake(
-        "",
-        "",
-        HTTP,
-        ("--discover",),
-        {"SINGER_SDK_LOG_CONFIG": "logging.json"},
-        {"logging.json": json.dumps(config)},
-    )
-    run = make(mistake, forks, places)
+    run = with_log({"version": 1, "handlers": out, "root": root})
     assert run.status == 0, run.log
     assert json.loads(run.stdout)["streams"]
     assert "Validating config using jsonschema" in run.log
+
+
+def test_an_operator_that_is_null_removes_no_column(forks: Forks, places: dict[str, str]) -> None:
+    config = {**HTTP, "stream_maps": {"customers": {"__filter__": None}}}
+    run = make(Mistake("", "", config), forks, places)
+    assert run.status == 0, run.log
+    assert run.records("customers")
+    assert "removes a column" not in run.log
 
 
 def test_a_map_of_a_stream_that_is_not_selected(forks: Forks, places: dict[str, str]) -> None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.exceptions import ConfigurationError
 
+from tap_cube.config import misspelt
 from tap_cube.config.connection import connection
 from tap_cube.config.environment import settings_in
 from tap_cube.config.settings import SETTINGS
-from tap_cube.config.validation import unknown_variables, validated
+from tap_cube.config.validation import validated
 from tap_cube.tap import TapCube
 
 if TYPE_CHECKING:
@@ -189,10 +190,10 @@ def test_batches_need_a_root(tmp_path: Path) -> None:
 def test_parquet_without_pyarrow_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     parquet = {**BATCHES, "encoding": {"format": "parquet", "compression": "gzip"}}
     config: dict[str, Any] = {**GOOD, "batch_config": parquet}
-    monkeypatch.setattr("tap_cube.config.validation.find_spec", lambda _: None)
+    monkeypatch.setattr("tap_cube.config.batches.find_spec", lambda _: None)
     with pytest.raises(ConfigurationError, match=r"`batch_config.encoding.format` .*pyarrow"):
         validated(config, SETTINGS)
-    monkeypatch.setattr("tap_cube.config.validation.find_spec", lambda _: object())
+    monkeypatch.setattr("tap_cube.config.batches.find_spec", lambda _: object())
     validated(config, SETTINGS)
 
 
@@ -357,7 +358,7 @@ def test_a_whole_number_is_an_integer() -> None:
 
 def test_a_misspelt_variable_is_pointed_out() -> None:
     variables = ["TAP_CUBE_AUTH_TOKN", "TAP_CUBE_LOGLEVEL", "TAP_CUBE__SELECT", "TAP_CUBE_ACCOUNT"]
-    (warning,) = unknown_variables(variables, SETTINGS)
+    (warning,) = misspelt.variables(variables, SETTINGS)
     assert warning == (
         "There is no setting for the variable TAP_CUBE_AUTH_TOKN: did you mean "
         "`TAP_CUBE_AUTH_TOKEN`?"

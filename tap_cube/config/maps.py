@@ -14,6 +14,7 @@ from singer_sdk.mapper import CustomStreamMap, PluginMapper
 from singer_sdk.singerlib import Catalog
 
 from tap_cube.compat import override
+from tap_cube.config.misspelt import meant
 from tap_cube.config.values import is_unicode
 
 if TYPE_CHECKING:
@@ -69,12 +70,16 @@ def check(config: Mapping[str, Any]) -> None:
 
 
 def unknown_streams(config: Mapping[str, Any], streams: Collection[str]) -> list[str]:
-    """Return the streams and patterns that maps name, but that are no stream's."""
+    """Return a warning for each stream or pattern that maps name, but that is no stream's."""
     maps = config.get("stream_maps")
     if not isinstance(maps, dict):
         return []
     sources = (_source(name, maps[name]) for name in maps if name != "__else__")
-    return [name for name in sources if not fnmatch.filter(streams, name)]
+    return [
+        f"There is no stream `{name}`, which `stream_maps` names{meant(name, streams)}"
+        for name in sources
+        if not fnmatch.filter(streams, name)
+    ]
 
 
 class Mapper(PluginMapper):
@@ -110,7 +115,7 @@ class Mapper(PluginMapper):
     ) -> None:
         places = dict(self._members(stream_name))
         for place, (name, value) in places.items():
-            if value in _REMOVED and place not in self._warned:
+            if value in _REMOVED and name not in _OPERATORS and place not in self._warned:
                 self._warn_unless_known(place, name, schema["properties"])
         try:
             super().register_raw_stream_schema(stream_name, schema, key_properties)
@@ -197,18 +202,6 @@ class _Evaluator:
             msg = f"Setting `{self._places.get(expr, 'stream_maps')}` {_problem(error)}"
             raise ConfigurationError(msg) from error
         return value
-
-
-def meant(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """Return a question for the nearest known name; `""` if none is near.
-
-    Args:
-        name: A name that is not known.
-        known: All known names.
-        prefix: What all of them begin with in the question.
-    """
-    near = difflib.get_close_matches(name, known, n=1)
-    return f": did you mean `{prefix}{near[0]}`?" if near else ""
 
 
 def _source(key: str, definition: object) -> str:

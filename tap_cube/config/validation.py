@@ -8,21 +8,20 @@ import math
 import re
 from contextlib import suppress
 from decimal import Decimal
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from singer_sdk.exceptions import ConfigurationError
 from singer_sdk.plugin_base import JSONSchemaValidator
 
-from tap_cube.config import maps
+from tap_cube.config import batches, maps
 from tap_cube.config.connection import AUTHENTICATION
 from tap_cube.config.values import NO_UNICODE, TOO_DEEP, is_unicode, leaves
 from tap_cube.cube.origin import is_loopback
 from tap_cube.readers import days
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from jsonschema import ValidationError
 
@@ -40,7 +39,6 @@ _ANY_TEXT = {
     "user_agent",
 }
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_LARGEST_BATCH = 10**9
 #: One request in a quarter of an hour; with less, no run would end.
 _LOWEST_RATE = 0.001
 
@@ -87,7 +85,7 @@ def validated(
     _check_rate(settings)
     maps.check(settings)
     _check_flattening(settings)
-    _check_batches(settings)
+    batches.check(settings)
     return settings
 
 
@@ -110,46 +108,6 @@ def _plain(value: Any, schema: Mapping[str, Any]) -> Any:
         properties = schema.get("properties", {})
         return {name: _plain(item, properties.get(name, {})) for name, item in value.items()}
     return value
-
-
-def unknown(
-    config: Mapping[str, Any], schema: Mapping[str, Any], streams: Collection[str]
-) -> list[str]:
-    """Return a warning for each unknown setting, and for each unknown stream in `stream_maps`.
-
-    Args:
-        config: The settings as the user gave them.
-        schema: JSON Schema of all settings, those of the SDK included.
-        streams: The names of all streams.
-    """
-    return [
-        *(
-            f"There is no setting `{name}`{maps.meant(name, schema['properties'])}"
-            for name in config
-            if name not in schema["properties"]
-        ),
-        *(
-            f"There is no stream `{name}`, which `stream_maps` names{maps.meant(name, streams)}"
-            for name in maps.unknown_streams(config, streams)
-        ),
-    ]
-
-
-def unknown_variables(environment: Iterable[str], schema: Mapping[str, Any]) -> list[str]:
-    """Return a warning for each `TAP_CUBE_...` variable that holds no setting.
-
-    Args:
-        environment: The names of all variables. Those of Meltano begin with `TAP_CUBE__`.
-        schema: JSON Schema of all settings, those of the SDK included.
-    """
-    prefix = "TAP_CUBE_"
-    known = {"LOGLEVEL", *(name.upper() for name in schema["properties"])}
-    names = (name.removeprefix(prefix) for name in environment if name.startswith(prefix))
-    return [
-        f"There is no setting for the variable {prefix}{name}{maps.meant(name, known, prefix)}"
-        for name in names
-        if name not in known and not name.startswith("_")
-    ]
 
 
 def _sentence(error: ValidationError, schema: Mapping[str, Any]) -> str:
@@ -297,63 +255,3 @@ def _check_flattening(config: Mapping[str, Any]) -> None:
     if config.get("flattening_enabled") and config.get("flattening_max_depth", 0) < 1:
         msg = "Setting `flattening_enabled` needs `flattening_max_depth`, 1 or more"
         raise ConfigurationError(msg)
-
-
-def _check_batches(config: Mapping[str, Any]) -> None:
-    batches = config.get("batch_config")
-    if not batches:
-        return
-    if config.get("emit_activate_version_messages"):
-        msg = (
-            "The settings `batch_config` and `emit_activate_version_messages` do not go together: "
-            "rows in batches carry no version, so that targets would delete them all. Set one"
-        )
-        raise ConfigurationError(msg)
-    encoding, storage = (batches.get(name) or {} for name in ("encoding", "storage"))
-    for name, member in {"encoding.format": encoding, "storage.root": storage}.items():
-        if not str(member.get(name.rpartition(".")[2]) or "").strip():
-            msg = f"Setting `batch_config.{name}` is missing"
-            raise ConfigurationError(msg)
-    size = batches.get("batch_size", 1)
-    if type(size) is not int or not 1 <= size <= _LARGEST_BATCH:
-        msg = "Setting `batch_config.batch_size` must be an integer, 1 or more, up to a billion"
-        raise ConfigurationError(msg)
-    _check_storage(storage["root"])
-    if encoding.get("format") == "parquet" and find_spec("pyarrow") is None:
-        msg = (
-            "Setting `batch_config.encoding.format` is parquet, which needs pyarrow: install "
-            "`singer-sdk[parquet]` where tap-cube is installed, or set jsonl"
-        )
-        raise ConfigurationError(msg)
-
-
-_STORAGE = (
-    "Setting `batch_config.storage.root` must be a folder, or a URL such as file:///srv/batches or "
-    "s3://bucket/folder"
-)
-#: Where files can be written, of all that the SDK's library of file systems knows.
-_SCHEMES = {
-    *("abfs", "abfss", "adl", "az", "azure", "file", "gcs", "gs", "hdfs", "oci", "oss", "s3"),
-    *("s3a", "sftp", "smb", "ssh", "webhdfs"),
-}
-
-
-def _check_storage(root: str) -> None:
-    from upath import UPath  # noqa: PLC0415  # only for batches, as it takes its time
-
-    scheme = root.partition("://")[0] if "://" in root else "file"
-    # `~` and `s3:bucket` would be names of folders, and `file://srv` is not /srv
-    if scheme not in _SCHEMES or re.match(r"~|\w{2,}:(?!//)|file://(?!/)", root):
-        raise ConfigurationError(_STORAGE)
-    try:
-        folder = UPath(root)
-        _ = folder.fs
-    except ImportError:
-        extra = "`singer-sdk[s3]`" if scheme == "s3" else f"what `{scheme}://` needs"
-        msg = (
-            f"Setting `batch_config.storage.root` begins with {scheme}://, for which a package is "
-            f"missing: install {extra} where tap-cube is installed"
-        )
-        raise ConfigurationError(msg) from None
-    if scheme == "file" and folder.exists() and not folder.is_dir():
-        raise ConfigurationError(_STORAGE)

@@ -338,19 +338,23 @@ class CubeStream(RESTStream[Any]):
                 # Also of a read that fails: windows of days before the failure count
                 self._bookmarks.cover(crm, self.bookmark(reader))
                 table.release(crm)
-            for doubt in reader.doubts:
-                self._complete = False
-                progress.anomaly("in doubt")
-                self.logger.warning("%s: %s", subject, doubt)
-            if anonymous:
-                progress.anomaly("left out", anonymous)
-                self.logger.warning(
-                    "%s: %d records have no `%s`, as anonymised customers: they are left out, "
-                    "since no table could tell them apart",
-                    subject,
-                    anonymous,
-                    self.primary_keys[-1],
-                )
+            self._report(subject, reader.doubts, anonymous)
+
+    def _report(self, subject: Subject, doubts: Iterable[str], anonymous: int) -> None:
+        """Warn of what is in doubt in the records of one CRM, and of what was left out."""
+        for doubt in doubts:
+            self._complete = False
+            self._progress.anomaly("in doubt")
+            self.logger.warning("%s: %s", subject, doubt)
+        if anonymous:
+            self._progress.anomaly("left out", anonymous)
+            self.logger.warning(
+                "%s: %d records have no `%s`, as anonymised customers: they are left out, since no "
+                "table could tell them apart",
+                subject,
+                anonymous,
+                self.primary_keys[-1],
+            )
 
     @cached_property
     def _readers(self) -> Ahead[Reader]:
