@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
@@ -87,8 +88,8 @@ class MessageWriter(GenericSingerWriter[bytearray, Message]):
         # What all messages have in common is encoded once
         name = msgspec.Raw(self._encoder.encode(stream))
         time = msgspec.Raw(self._encoder.encode(received_at))
-        common = (UNSET if version is None else version, time)
-        messages = [_Record(name, record, *common) for record in records]
+        number = UNSET if version is None else version
+        messages = list(map(_Record, repeat(name), records, repeat(number), repeat(time)))
         self._ends_with_state = False
         self._write(self._encoder.encode_lines(messages), flush=False)
 

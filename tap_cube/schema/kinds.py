@@ -68,8 +68,8 @@ _LARGEST_NUMBER = 10**_LARGEST_EXPONENT
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DATE_TIME = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt ]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?)"
-    r"([Zz]|[+-](?:[01]\d|2[0-3])(:?)[0-5]\d)",
+    r"\d{4}-\d{2}-\d{2}([Tt ])(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?"
+    r"(?:[Zz]|[+-](?:[01]\d|2[0-3])(:?)[0-5]\d)",
     re.ASCII,
 )
 _json = msgspec.json.Encoder(decimal_format="number")
@@ -186,16 +186,14 @@ def _date(value: Any) -> Any:
 
 
 def _date_time(value: Any) -> Any:
-    """A date and time with the colon in its offset that RFC 3339 demands."""
+    """A date and time with the `T`, and the colon in its offset, that RFC 3339 demands."""
     match = _DATE_TIME.fullmatch(value) if isinstance(value, str) else None
-    if not match:
+    if not match or not _is_day(value[:10]):
         return MISFIT
-    date, time, offset, colon = match.groups()
-    if not _is_day(date):
-        return MISFIT
-    if colon == "":
-        offset = f"{offset[:3]}:{offset[3:]}"
-    return f"{date}T{time}{offset}"
+    separator, colon = match.groups()
+    if separator != "T":
+        value = f"{value[:10]}T{value[11:]}"
+    return f"{value[:-2]}:{value[-2:]}" if colon == "" else value
 
 
 _CONFORM: dict[str, Callable[[Any], Any]] = {

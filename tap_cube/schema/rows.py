@@ -7,8 +7,9 @@ values of another type. Such a page is parsed into dicts, which can hold anythin
 from __future__ import annotations
 
 import re
+from collections import deque
 from itertools import repeat
-from operator import attrgetter
+from operator import attrgetter, is_
 from types import GenericAlias
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -18,7 +19,7 @@ from msgspec import UNSET, UnsetType
 from tap_cube.schema.kinds import BOOLEAN, INTEGER, MISFIT, STRING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     Record = dict[str, Any]
 
@@ -31,6 +32,7 @@ _CHECKED_BY_MSGSPEC: dict[str, Any] = {
 
 #: Types of which equal values are written alike.
 _EXACT = {str, int, type(None), UnsetType}
+_EMPTY = {None: None, UNSET: UNSET}
 _PLAIN = {STRING: str, INTEGER: int, BOOLEAN: bool}
 
 # msgspec does not escape what JSON must
@@ -165,41 +167,37 @@ class RowType:
             values = list(map(attrgetter(key), rows))
             if None in values or "" in values or UNSET in values:
                 return None
-        columns = [(attribute, _fitted(rows, attribute, fit)) for attribute, fit in self._looked_at]
-        if any(fitted is None for _, fitted in columns):
+        fitted = {attribute: _fitted(rows, attribute, fit) for attribute, fit in self._looked_at}
+        if None in fitted.values():
             return None
-        for attribute, fitted in columns:
-            for row, value in fitted or ():
-                setattr(row, attribute, value)
+        for attribute, each in fitted.items():
+            if each:
+                _set(rows, attribute, each)
         for (_, attribute), value in zip(self._added, added, strict=True):
-            each = value if isinstance(value, list) else repeat(value, len(rows))
-            for row, one in zip(rows, each, strict=True):
-                setattr(row, attribute, one)
+            _set(rows, attribute, value if isinstance(value, list) else repeat(value))
         return rows if self._output is None else list(map(self._output, rows))
 
 
-def _fitted(
-    rows: Sequence[Any], attribute: str, fit: Callable[[Any], Any]
-) -> list[tuple[Any, Any]] | None:
-    """Return the rows whose value has to change, with the new one; `None` if one is a misfit."""
+def _set(rows: Sequence[Any], attribute: str, values: Iterable[Any]) -> None:
+    deque(map(setattr, rows, repeat(attribute), values), maxlen=0)  # a loop in C
+
+
+def _fitted(rows: Sequence[Any], attribute: str, fit: Callable[[Any], Any]) -> list[Any] | None:
+    """Return what a column holds of the rows; nothing if they hold it already.
+
+    Returns:
+        `None` if a value does not fit.
+    """
     values = list(map(attrgetter(attribute), rows))
     if set(map(type, values)) <= _EXACT:
         # Most values repeat
         known = {value: fit(value) for value in {*values} - {None, UNSET}}
-        if MISFIT in known.values():
-            return None
-        changed = {value for value, fitting in known.items() if fitting is not value}
-        pairs = zip(rows, values, strict=True)
-        return [(row, known[value]) for row, value in pairs if value in changed] if changed else []
-    changes = []
-    for row, value in zip(rows, values, strict=True):
-        if value is not None and value is not UNSET:
-            fitting = fit(value)
-            if fitting is MISFIT:
-                return None
-            if fitting is not value:
-                changes.append((row, fitting))
-    return changes
+        if all(map(is_, known, known.values())):
+            return []
+        fitted = list(map((known | _EMPTY).__getitem__, values))
+    else:
+        fitted = [one if one is None or one is UNSET else fit(one) for one in values]
+    return None if any(map(is_, fitted, repeat(MISFIT))) else fitted
 
 
 def suits(names: Collection[str]) -> bool:
