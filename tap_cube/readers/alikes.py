@@ -9,7 +9,7 @@ one page come from one response, so they are different records.
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import groupby, repeat
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_cube.readers.row_keys import first_row_keys, row_key
@@ -69,7 +69,7 @@ class Alikes:
             page: The page.
             digests: The digest of each record's identity.
         """
-        self._sums[-1] += sum(map(int.from_bytes, digests, repeat("big")))
+        self._sums[-1] += sum(int.from_bytes(digest, "big") for digest in digests)
         once = dict.fromkeys(digests, 1)
         if len(once) < len(digests) or not self._amounts.keys().isdisjoint(once):
             return self._without_held(page, digests)

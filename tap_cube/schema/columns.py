@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import InitVar, dataclass
 from dataclasses import field as dataclass_field
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_cube.schema import kinds
@@ -13,7 +12,7 @@ from tap_cube.schema.names import fold
 from tap_cube.schema.pins import convert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from tap_cube.schema.kinds import Property
     from tap_cube.schema.names import Naming
@@ -184,11 +183,11 @@ class Columns:
 
     def hold(self, name: str, value: Any) -> Any:
         """The value as a column holds it, or `MISFIT`: it belongs into the text column then."""
-        return self.fit(name)(value)
+        return (convert if self.is_pinned(name) else kinds.conform)(self.kind(name), value)
 
-    def fit(self, name: str) -> Callable[[Any], Any]:
-        """A function that does what `hold` does for one column, whose kind is final."""
-        return partial(convert if self._columns[name].is_pinned else kinds.conform, self.kind(name))
+    def is_pinned(self, name: str) -> bool:
+        """Whether the user decides the kind of a column, so that values are converted."""
+        return self._columns[name].is_pinned
 
     def text_column(self, name: str) -> str:
         """The column for the misfits of a column, which is made if there is none."""

@@ -32,7 +32,7 @@ from tap_cube.schema import kinds
 from tap_cube.schema.kinds import MISFIT, conform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 _DATE = re.compile(r"(\d{4})(-?)(\d{2})\2(\d{2})", re.ASCII)
@@ -55,6 +55,11 @@ def convert(kind: str, value: Any) -> Any:
     if held is not MISFIT or not isinstance(value, str):
         return held
     return _CONVERT[kind](value.strip(_BLANK))
+
+
+def convert_all(kind: str, values: Iterable[Any]) -> list[Any]:
+    """As `convert`, for many values."""
+    return [convert(kind, value) for value in values]
 
 
 def _number(kind: str, text: str) -> Any:

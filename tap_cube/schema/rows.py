@@ -53,12 +53,14 @@ class Column(msgspec.Struct, frozen=True):
         name: Name of the column.
         kind: What it holds.
         fit: Returns a value as the column holds it, or `MISFIT`.
+        fit_all: Does so for many values at once.
         written: Whether it is selected.
     """
 
     name: str
     kind: str
     fit: Callable[[Any], Any]
+    fit_all: Callable[[list[Any]], list[Any]]
     written: bool = True
 
 
@@ -112,7 +114,7 @@ class RowType:
         self._rows = GenericAlias(list, (self.row,))
         self._keys = [attributes[key] for key in keys]
         self._looked_at = [
-            (attributes[field], column.fit)
+            (attributes[field], column.fit_all)
             for field, column in columns.items()
             if field not in strict and column.written
         ]
@@ -167,7 +169,7 @@ class RowType:
             values = list(map(attrgetter(key), rows))
             if None in values or "" in values or UNSET in values:
                 return None
-        fitted = {attribute: _fitted(rows, attribute, fit) for attribute, fit in self._looked_at}
+        fitted = {name: _fitted(rows, name, fit_all) for name, fit_all in self._looked_at}
         if None in fitted.values():
             return None
         for attribute, each in fitted.items():
@@ -182,22 +184,31 @@ def _set(rows: Sequence[Any], attribute: str, values: Iterable[Any]) -> None:
     deque(map(setattr, rows, repeat(attribute), values), maxlen=0)  # a loop in C
 
 
-def _fitted(rows: Sequence[Any], attribute: str, fit: Callable[[Any], Any]) -> list[Any] | None:
+def _fitted(
+    rows: Sequence[Any], attribute: str, fit_all: Callable[[list[Any]], list[Any]]
+) -> list[Any] | None:
     """Return what a column holds of the rows; nothing if they hold it already.
 
     Returns:
         `None` if a value does not fit.
     """
     values = list(map(attrgetter(attribute), rows))
-    if set(map(type, values)) <= _EXACT:
-        # Most values repeat
-        known = {value: fit(value) for value in {*values} - {None, UNSET}}
-        if all(map(is_, known, known.values())):
-            return []
-        fitted = list(map((known | _EMPTY).__getitem__, values))
-    else:
-        fitted = [one if one is None or one is UNSET else fit(one) for one in values]
-    return None if any(map(is_, fitted, repeat(MISFIT))) else fitted
+    is_exact = set(map(type, values)) <= _EXACT
+    # Most values repeat
+    given = {*values} - _EMPTY.keys() if is_exact else [v for v in values if not _is_empty(v)]
+    found = fit_all([*given])
+    if all(map(is_, given, found)):
+        return []
+    if any(map(is_, found, repeat(MISFIT))):
+        return None
+    if is_exact:
+        return list(map((dict(zip(given, found, strict=True)) | _EMPTY).__getitem__, values))
+    each = iter(found)
+    return [value if _is_empty(value) else next(each) for value in values]
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value is UNSET
 
 
 def suits(names: Collection[str]) -> bool:

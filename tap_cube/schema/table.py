@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from tap_cube.cube.decoding import parse_page, row_parser
 from tap_cube.errors import ReadError
 from tap_cube.schema.announced import Announced
-from tap_cube.schema.kinds import MISFIT, kind_of
+from tap_cube.schema.kinds import MISFIT, conform, conform_all, kind_of
 from tap_cube.schema.layouts import Layout
-from tap_cube.schema.pins import convert
+from tap_cube.schema.pins import convert, convert_all
 from tap_cube.schema.registry import NamesUnknownError
 from tap_cube.schema.rows import Column, RowType, as_dict, suits
 
@@ -160,8 +160,11 @@ class Table:
 
     def _new_column(self, name: str) -> Column:
         kind = self._registry.kind(name)
-        fit = partial(convert, kind) if name == self._key.field else self._registry.fit(name)
-        return Column(name, kind, fit, self._announced.is_written(name))
+        converts = name == self._key.field or self._registry.is_pinned(name)
+        fit, fit_all = (convert, convert_all) if converts else (conform, conform_all)
+        return Column(
+            name, kind, partial(fit, kind), partial(fit_all, kind), self._announced.is_written(name)
+        )
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of all columns."""

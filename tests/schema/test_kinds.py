@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from tap_cube.cube.decoding import decimal_of
@@ -18,6 +22,7 @@ from tap_cube.schema.kinds import (
     KINDS,
     MISFIT,
     conform,
+    conform_all,
     join,
     kind_of,
     kind_of_property,
@@ -129,6 +134,25 @@ def test_values(kind: str, value: Any, expected: Any) -> None:
     if found is not MISFIT:
         schema = Draft202012Validator(property_of(kind), format_checker=FormatChecker())
         assert schema.is_valid(found)
+
+
+_TIMES = st.from_regex(
+    r"\A[0-9]{4}-(0[0-9]|1[0-3])-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{0,8})?"
+    r"([Zz]|[+-][0-2][0-9]:?[0-6][0-9]|)\Z"
+)
+
+
+_TEXTS = st.text(st.characters(exclude_categories=()), max_size=30)
+
+
+@given(st.lists(st.one_of(_TIMES, _TEXTS, st.integers(), st.none()), max_size=4))
+def test_many_times_fit_as_each_of_them(values: list[Any]) -> None:
+    """Whatever their form: what fits is a date and time of RFC 3339, and the same moment."""
+    found = conform_all("date-time", values)
+    assert found == [conform("date-time", value) for value in values]
+    for text in (one for one in found if isinstance(one, str)):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", text)
+        dt.datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=dt.timezone.utc)
 
 
 @pytest.mark.parametrize("kind", [*KINDS, ANYTHING])
