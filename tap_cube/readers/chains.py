@@ -175,7 +175,9 @@ class Chains:
     def _turn(self, chain: Chain, active: list[Chain]) -> Iterator[Page]:
         """Yield the next page of a chain that has something new, if there is one."""
         while True:
+            self._advance(active)
             while not chain.arrived and not chain.is_over:
+                self._wait([one.pending for one in self._chains if one.pending and one.has_room])
                 self._advance(active)
             if not chain.arrived:
                 return
@@ -196,12 +198,9 @@ class Chains:
             yield replace(page, records=list(compress(page.records, new)))
 
     def _advance(self, active: list[Chain]) -> None:
-        """Wait for a response, and let the chains go on."""
-        waiting = [one for one in self._chains if one.pending and one.has_room]
-        if waiting:
-            self._wait([one.pending for one in waiting if one.pending])
-        for one in waiting:
-            if one.pending and one.pending.done():
+        """Take in the responses that have arrived, and let the chains go on."""
+        for one in self._chains:
+            if one.pending and one.has_room and one.pending.done():
                 self._arrive(one, one.pending)
         for one in active:
             self._decide(one)
