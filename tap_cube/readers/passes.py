@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tap_cube.cube.pages import Link, Page
     from tap_cube.readers.protocol import Request
 
+#: Maximum number of consecutive pages that are gone.
+MAX_GONE_PAGES = 50
 #: Pages by which a list may grow while its last page is looked for.
 _HIGHEST_CLIMB = 20
 
@@ -110,6 +112,7 @@ class Pass:
         self._count: int | None = None
         self._length = 0
         self._empty = 0
+        self._gone = 0
         self._numbered: Link | None = None
         self._may_climb = _HIGHEST_CLIMB if downwards and seeks_end else 0
 
@@ -257,6 +260,7 @@ class Pass:
             self._length = len(page.records) or self._length
         self._followed.add(page.link)
         self._empty = 0 if page.records else self._empty + 1
+        self._gone = 0
         if page.next is not None and page_number(page.next):
             self._numbered = page.next
         if following is not None:
@@ -289,10 +293,12 @@ class Pass:
             self.is_harmed = self.is_harmed or not self._may_climb  # it grows too fast
             return page.next
         self.cut_short = True
-        self.is_harmed = self.is_harmed or not self.downwards
+        self._gone += 1
+        is_lost = self._gone > MAX_GONE_PAGES  # a wrong `count` leads to pages that never were
+        self.is_harmed = self.is_harmed or is_lost or not self.downwards
         counts = self._landed()
         number = link and page_number(link)
-        if not self.downwards or not link or not number:
+        if not self.downwards or is_lost or not link or not number:
             return None
         first = self._fetch(None).result()
         last = number
