@@ -99,3 +99,19 @@ def test_a_count_that_wavers_throughout(tap: Tap, *, wavering: bool) -> None:
     assert lasting <= found
     assert len(run.of_type("ACTIVATE_VERSION", "customers")) == (not wavering)
     assert ("Nothing is deleted in targets" in run.log) == wavering
+
+
+def test_lists_that_are_empty_and_tell_no_length(tap: Tap, httpserver: HTTPServer) -> None:
+    """A server in trouble may answer so: no table may be emptied for it."""
+    page = {"count": None, "next": None, "previous": None, "results": None}
+    httpserver.expect_request(re.compile("/api/.*")).respond_with_json(page)
+    config = {
+        "api_url": httpserver.url_for("").rstrip("/"),
+        "auth_token": "t0ken",
+        "crms": [CRM],
+        "emit_activate_version_messages": True,
+    }
+    streams = ("campaigns", "custom_fields", "customers", "customer_statuses")
+    run = tap(config, catalog=select(tap.discover(config), *streams)).check()
+    assert not any(message["type"] == "ACTIVATE_VERSION" for message in run.messages)
+    assert run.log.count("Nothing is deleted in targets") == len(streams)

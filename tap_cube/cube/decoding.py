@@ -80,7 +80,8 @@ def parse_object(body: bytes) -> dict[str, Any]:
 def parse_list(body: bytes) -> Envelope[Any]:
     """Parse a bare JSON array. Paginated responses are accepted too. Errors as `parse_page`."""
     content = _parse(body, _LIST)
-    return Envelope(results=content, next=None) if isinstance(content, list) else content
+    is_array = isinstance(content, list)
+    return Envelope(results=content, next=None, count=len(content)) if is_array else content
 
 
 def parse_page(body: bytes) -> Envelope[Any]:

@@ -94,7 +94,8 @@ class KeyedReader:
             self._explain()
 
     def _is_accepted(self, current: Pass) -> bool:
-        if not current.is_complete:
+        is_unknown = self._needs_count and not current.records and not current.counts
+        if not current.is_complete or is_unknown:
             return False
         is_short = current.records < max(current.counts, default=0)
         if not self._alikes.held:

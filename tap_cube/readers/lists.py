@@ -16,6 +16,7 @@ from tap_cube.cube.pages import page_number, with_page_number
 from tap_cube.readers.chains import Chains, NotAscendingError
 from tap_cube.readers.distinct import Distinct, is_blank
 from tap_cube.readers.passes import Pass
+from tap_cube.readers.protocol import UNCOUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -196,7 +197,7 @@ class ListReader:
                 if current is resumed:
                     self.doubts.append(_RESUMED)
                     return
-                if current.pages > 1 and current.uncounted:
+                if current.uncounted and (current.pages > 1 or not current.records):
                     break
                 # A list that is longer than a steady count shows that the count is wrong
                 is_wrong = self._missing < 0 and current.calm and self.total is not None
@@ -284,7 +285,9 @@ class ListReader:
                 f"the list changed in each of {MAX_PASSES} reads (its length was between "
                 f"{min(current.counts)} and {max(current.counts)}), so that records may be missing"
             )
-        if current.uncounted:
+        if current.uncounted and not current.records:
+            self.doubts.append(UNCOUNTED)
+        elif current.uncounted:
             self.doubts.append(
                 f"{current.uncounted} pages do not tell the length of the list, so that it cannot "
                 "be known whether records are missing"

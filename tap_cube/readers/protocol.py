@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     Request = Callable[[Link | None], Future[Page]]
 
 
+#: A doubt about a list.
+UNCOUNTED = "the list is empty, and does not tell its length: records may be missing"
+
+
 class Reader(Protocol):
     """A complete read of one resource.
 

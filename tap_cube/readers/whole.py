@@ -6,6 +6,8 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tap_cube.readers.protocol import UNCOUNTED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -39,6 +41,8 @@ class WholeReader:
         """
         pages = self._fetch().result()
         self.total = sum(len(page.records) for page in pages)
+        if not self.total and pages[0].count is None:
+            self.doubts.append(UNCOUNTED)
         yield from pages
 
     def written(self, page: Page, /) -> None:

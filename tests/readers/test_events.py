@@ -404,5 +404,13 @@ def test_fewer_statuses_than_the_server_counts_are_not_complete() -> None:
     ]
 
 
+def test_statuses_without_a_length_are_not_known_to_be_none() -> None:
+    reader = read_statuses(Server([], count=lambda _length, _page: None), Table())
+    assert not reader.complete
+    (doubt,) = reader.doubts
+    assert doubt.endswith("the server listed 0 records and did not count them")
+    assert read_statuses(Server([]), Table()).complete
+
+
 def test_a_timestamp_is_what_the_simulation_relies_on() -> None:
     assert len({record[STAMP] for _, record in week()}) == 70

@@ -47,6 +47,19 @@ def test_a_count_that_is_far_too_large(counted: int, *, ascending: bool) -> None
 
 
 @both
+def test_an_empty_list_without_a_length(*, ascending: bool) -> None:
+    """It may be the answer of a server in trouble: nothing may be deleted for it."""
+
+    def respond(link: Link | None) -> Page:
+        return Page(link or LIST, [], None, None, None, NOW)
+
+    outcome = read(large(1), concurrency=4, ascending=ascending, respond=respond)
+    assert outcome.reader.doubts == [
+        "the list is empty, and does not tell its length: records may be missing"
+    ]
+
+
+@both
 def test_an_empty_page_is_not_the_end(*, ascending: bool) -> None:
     server = large(9)
 
