@@ -9,13 +9,14 @@ import socket
 import ssl
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from http.client import IncompleteRead
+from http.client import HTTPException, IncompleteRead
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from requests import exceptions as of_requests
 from urllib3 import exceptions as of_urllib3
 
+from tap_cube.cube.variables import proxy_variable
 from tap_cube.errors import (
     CredentialsRejectedError,
     CubeError,
@@ -26,7 +27,7 @@ from tap_cube.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import requests
 
@@ -57,7 +58,7 @@ def of_status(response: requests.Response, subject: Subject, connection: Connect
     status = response.status_code
     if response.is_redirect:
         return _redirected(response, connection)
-    if status in _PASSING or status >= _SERVER_ERRORS:
+    if _may_pass(status):
         return _passing(status, response.headers.get("Retry-After", ""))
     explain = _PERMANENT.get(status)
     if explain:
@@ -66,6 +67,10 @@ def of_status(response: requests.Response, subject: Subject, connection: Connect
         f"Cube answered with status {status}: check the setting {connection.origin_setting}; if "
         "it is right, report this to Cube"
     )
+
+
+def _may_pass(status: int) -> bool:
+    return status in _PASSING or status >= _SERVER_ERRORS
 
 
 def _redirected(response: requests.Response, connection: Connection) -> CubeError:
@@ -141,14 +146,39 @@ def wrong_host(connection: Connection) -> NotFoundError:
 
 def of_exception(error: Exception, connection: Connection) -> TapCubeError:
     """Return the error for a request without a complete response."""
-    chain = list(_chain(error))
-    cause = next(
-        cause for explain in _EXPLANATIONS if (cause := explain(chain, connection)) is not None
-    )
+    check = f"Check the setting {connection.origin_setting}"
+    network = f"{check} and the network"
+    proxy = proxy_variable(connection.origin)
+    if proxy:
+        network = f"{check}, the variable `{proxy}` and the network"
+        check += f" and the variable `{proxy}`"
+    failed = _Failed(list(_chain(error)), connection, proxy, check, network)
+    cause = _cause(failed, _EXPLANATIONS) or _broken(failed)
     failure = TransientError(
         f"{connection.origin} cannot be read: {cause.text}", f". {cause.advice}", tries=cause.tries
     )
     return CubeError(str(failure)) if cause.tries == 1 else failure
+
+
+class _Failed(NamedTuple):
+    """A request that failed.
+
+    Attributes:
+        chain: The error, and all errors that led to it.
+        connection: How Cube is reached.
+        proxy: The variable that holds the proxy, if there is one.
+        check: What to check if the other side is another one than expected.
+        network: What to check if the other side is not reached.
+    """
+
+    chain: list[BaseException]
+    connection: Connection
+    proxy: str | None
+    check: str
+    network: str
+
+    def find(self, *kinds: type[BaseException]) -> BaseException | None:
+        return next((one for one in self.chain if isinstance(one, kinds)), None)
 
 
 class _Cause(NamedTuple):
@@ -165,46 +195,45 @@ class _Cause(NamedTuple):
     tries: int | None = None
 
 
-Chain = list[BaseException]
+def _cause(
+    failed: _Failed, explanations: Iterable[Callable[[_Failed], _Cause | None]]
+) -> _Cause | None:
+    """Return what the first explanation says that fits."""
+    return next(filter(None, (explain(failed) for explain in explanations)), None)
 
 
-def _find(chain: Chain, *kinds: type[BaseException]) -> BaseException | None:
-    return next((one for one in chain if isinstance(one, kinds)), None)
-
-
-def _check_setting(connection: Connection) -> str:
-    return f"Check the setting {connection.origin_setting}"
-
-
-def _headers(chain: Chain, connection: Connection) -> _Cause | None:
+def _headers(failed: _Failed) -> _Cause | None:
     # A host's name is encoded too, as `idna`
-    in_latin = any(isinstance(e, UnicodeEncodeError) and e.encoding == "latin-1" for e in chain)
-    if not in_latin and not _find(chain, of_requests.InvalidHeader):
+    in_latin = any(
+        isinstance(one, UnicodeEncodeError) and one.encoding == "latin-1" for one in failed.chain
+    )
+    if not in_latin and not failed.find(of_requests.InvalidHeader):
         return None
-    settings = f"`user_agent` and {connection.credentials_setting}"
+    settings = f"`user_agent` and {failed.connection.credentials_setting}"
     return _Cause(
         "a header holds characters that HTTP lacks", f"Check the settings {settings}", tries=1
     )
 
 
-# A proxy's URL may hold a password, and is not quoted
-_PROXY_VARIABLES = "Check the variables `HTTPS_PROXY` and `NO_PROXY`"
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
-def _proxy(chain: Chain, connection: Connection) -> _Cause | None:
-    if not _find(chain, of_requests.ProxyError, of_urllib3.ProxyError):
+def _proxy(failed: _Failed) -> _Cause | None:
+    if not failed.find(of_requests.ProxyError, of_urllib3.ProxyError):
         return None
-    status = next((match[1] for one in chain if (match := _TUNNEL.search(str(one)))), "")
-    if status == str(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED.value):
-        variables = "Check user and password in the variable `HTTPS_PROXY`"
-        return _Cause("the proxy rejected its credentials (407)", variables, tries=1)
+    # Its URL may hold a password, and is not quoted
+    check = f"Check the variables `{failed.proxy}` and `NO_PROXY`"
+    matches = (_TUNNEL.search(str(one)) for one in failed.chain)
+    status = next((int(match[1]) for match in matches if match), None)
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        credentials = f"Check user and password in the variable `{failed.proxy}`"
+        return _Cause("the proxy rejected its credentials (407)", credentials, tries=1)
     if status:
-        return _Cause(f"the proxy does not connect (status {status})", _PROXY_VARIABLES)
-    cause = _host(chain, connection) or _silence(chain, connection) or _broken(chain, connection)
-    return cause._replace(
-        text=f"the proxy cannot be reached: {cause.text}", advice=_PROXY_VARIABLES
-    )
+        tries = None if _may_pass(status) else _FEW_TRIES
+        return _Cause(f"the proxy does not connect (status {status})", check, tries)
+    # A connection that breaks may also have reached Cube
+    cause = _cause(failed._replace(check=check, network=check), _UNREACHED)
+    return cause and cause._replace(text=f"the proxy cannot be reached: {cause.text}")
 
 
 # Codes of OpenSSL
@@ -212,8 +241,8 @@ _NOT_YET_VALID, _EXPIRED = 9, 10
 _OTHER_HOSTS = {62, 64}
 
 
-def _certificate(chain: Chain, connection: Connection) -> _Cause | None:
-    error = _find(chain, ssl.SSLCertVerificationError)
+def _certificate(failed: _Failed) -> _Cause | None:
+    error = failed.find(ssl.SSLCertVerificationError)
     if error is None:
         return None
     code = getattr(error, "verify_code", 0)
@@ -221,12 +250,12 @@ def _certificate(chain: Chain, connection: Connection) -> _Cause | None:
         text = "has expired" if code == _EXPIRED else "is not valid yet"
         advice = "Check this machine's clock; if it is right, report this to Cube"
     elif code in _OTHER_HOSTS:
-        text, advice = "is that of another host", _check_setting(connection)
+        text, advice = "is that of another host", failed.check
     else:
         text = f"is signed by an unknown authority ({getattr(error, 'verify_message', code)})"
         advice = (
-            f"{_check_setting(connection)}. If a proxy or an authority of your own signs "
-            "certificates, name its file in the variable `REQUESTS_CA_BUNDLE`"
+            f"{failed.check}. If a proxy or an authority of your own signs certificates, name "
+            "its file in the variable `REQUESTS_CA_BUNDLE`"
         )
     return _Cause(f"its certificate {text}", advice, _FEW_TRIES)
 
@@ -234,56 +263,59 @@ def _certificate(chain: Chain, connection: Connection) -> _Cause | None:
 _PLAIN_PORT = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
 
 
-def _tls(chain: Chain, connection: Connection) -> _Cause | None:
-    error = _find(chain, ssl.SSLError)
+def _tls(failed: _Failed) -> _Cause | None:
+    error = failed.find(ssl.SSLError)
     if not isinstance(error, ssl.SSLError) or isinstance(
         error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)
     ):
         return None
     if error.reason in _PLAIN_PORT:
-        return _Cause("it does not speak TLS on this port", _check_setting(connection), _FEW_TRIES)
+        return _Cause("it does not speak TLS on this port", failed.check, _FEW_TRIES)
     text = f"TLS failed ({error.reason or 'no reason given'})"
-    return _Cause(text, f"{_check_setting(connection)} and the network", _FEW_TRIES)
+    return _Cause(text, failed.network, _FEW_TRIES)
 
 
-def _address(chain: Chain, connection: Connection) -> _Cause | None:
-    if _find(chain, of_requests.TooManyRedirects):
-        return _Cause("it redirects without end", _check_setting(connection), tries=1)
-    if _find(chain, of_requests.InvalidURL, of_urllib3.LocationValueError, UnicodeError):
-        return _Cause("this is no address of a host", _check_setting(connection), tries=1)
+def _address(failed: _Failed) -> _Cause | None:
+    if failed.find(of_requests.TooManyRedirects):
+        return _Cause("it redirects without end", failed.check, tries=1)
+    if failed.find(of_requests.InvalidURL, of_urllib3.LocationValueError, UnicodeError):
+        return _Cause("this is no address of a host", failed.check, tries=1)
     return None
 
 
-def _host(chain: Chain, connection: Connection) -> _Cause | None:
-    if _find(chain, socket.gaierror, of_urllib3.NameResolutionError):
-        return _Cause("host not found", f"{_check_setting(connection)} and the network", _FEW_TRIES)
-    if _find(chain, ConnectionRefusedError):
-        return _Cause("connection refused", f"{_check_setting(connection)} and the network")
+def _host(failed: _Failed) -> _Cause | None:
+    if failed.find(socket.gaierror, of_urllib3.NameResolutionError):
+        return _Cause("host not found", failed.network, _FEW_TRIES)
+    if failed.find(ConnectionRefusedError):
+        return _Cause("connection refused", failed.network)
     return None
 
 
-def _silence(chain: Chain, connection: Connection) -> _Cause | None:
-    network = f"{_check_setting(connection)} and the network"
-    limit = f"the setting `request_timeout` ({connection.timeout:g} s)"
-    if _find(chain, of_requests.ConnectTimeout, of_urllib3.ConnectTimeoutError):
-        return _Cause(f"no connection within {limit}", network)
-    if _find(chain, TooSlowError):
-        return _Cause(f"the response took {PATIENCE} times {limit}", network)
-    if _find(chain, TimeoutError, of_requests.Timeout, of_urllib3.ReadTimeoutError):
-        return _Cause(f"no response within {limit}", network)
+def _silence(failed: _Failed) -> _Cause | None:
+    limit = f"the setting `request_timeout` ({failed.connection.timeout:g} s)"
+    if failed.find(of_requests.ConnectTimeout, of_urllib3.ConnectTimeoutError):
+        return _Cause(f"no connection within {limit}", failed.network)
+    if failed.find(TooSlowError):
+        return _Cause(f"the response took {PATIENCE} times {limit}", failed.network)
+    if failed.find(TimeoutError, of_requests.Timeout, of_urllib3.ReadTimeoutError):
+        return _Cause(f"no response within {limit}", failed.network)
     return None
 
 
-def _broken(chain: Chain, connection: Connection) -> _Cause:
-    network = f"{_check_setting(connection)} and the network"
-    if _find(chain, ConnectionResetError):
-        return _Cause("the connection was reset", network)
-    if _find(chain, IncompleteRead, of_urllib3.DecodeError):
-        return _Cause("the response was cut short", network)
-    return _Cause("the connection broke", network)
+def _broken(failed: _Failed) -> _Cause:
+    if failed.find(ConnectionResetError):
+        return _Cause("the connection was reset", failed.network)
+    if failed.find(IncompleteRead, of_urllib3.DecodeError):
+        return _Cause("the response was cut short", failed.network)
+    if failed.find(HTTPException):
+        # Of a proxy, to CONNECT: nothing between Cube and the tap can garble what TLS protects
+        tries = _FEW_TRIES if failed.proxy else None
+        return _Cause("the response is not HTTP", failed.network, tries)
+    return _Cause("the connection broke", failed.network)
 
 
-_EXPLANATIONS = (_headers, _proxy, _certificate, _tls, _address, _host, _silence, _broken)
+_UNREACHED = (_certificate, _tls, _address, _host, _silence)
+_EXPLANATIONS = (_headers, _proxy, *_UNREACHED)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

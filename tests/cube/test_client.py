@@ -104,7 +104,7 @@ BROKEN: dict[str, tuple[Callable[[socket.socket], Any], str]] = {
         lambda c: c.sendall(response(PAGE, Content_Encoding="gzip")),
         "the response was cut short",
     ),
-    "no HTTP": (lambda c: ends(c, b"SSH-2.0-x\r\n\r\n"), "the connection broke"),
+    "no HTTP": (lambda c: ends(c, b"SSH-2.0-x\r\n\r\n"), "the response is not HTTP"),
     "HTML": (lambda c: c.sendall(response(b"<html>")), "not JSON, or was cut short"),
     "nothing": (lambda c: c.sendall(response()), "not JSON, or was cut short"),
     "half of the JSON": (lambda c: c.sendall(response(PAGE[:-9])), "not JSON, or was cut short"),

@@ -12,7 +12,7 @@ import trustme
 
 from tap_cube.errors import CubeError, TapCubeError
 from tests.cube.certificates import EXPIRED, HOST, NOT_YET_VALID, server_context
-from tests.cube.servers import Loopback, Request, close, free_port, response
+from tests.cube.servers import Loopback, Request, close, free_port, reset, response
 from tests.cube.support import CUSTOMERS_OF_CRM, LINKS, PAGE, client_of
 
 if TYPE_CHECKING:
@@ -307,20 +307,31 @@ def test_a_certificate_beyond_a_proxy(
 
 
 @pytest.mark.parametrize(
-    ("status", "text", "attempts"),
+    ("answer", "text", "attempts"),
     [
-        (407, "the proxy rejected its credentials (407). Check user and password in the", 1),
-        (403, "the proxy does not connect (status 403). Check the variables `HTTPS_PROXY`", 3),
-        (503, "the proxy does not connect (status 503). Check the variables `HTTPS_PROXY`", 3),
+        (response(status=407), "the proxy rejected its credentials (407). Check user and", 1),
+        (response(status=302), "the proxy does not connect (status 302). Check the variables", 2),
+        (response(status=403), "the proxy does not connect (status 403). Check the variables", 2),
+        (response(status=429), "the proxy does not connect (status 429). Check the variables", 3),
+        (response(status=503), "the proxy does not connect (status 503). Check the variables", 3),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "the response is not HTTP. Check the setting `api_url`, ", 2),
+        (b"x" * 100_000, "the response is not HTTP. Check the setting `api_url`, ", 2),
     ],
+    ids=lambda value: value[:20].decode() if isinstance(value, bytes) else "",
 )
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "all_proxy"])
 def test_a_proxy_that_refuses(
-    monkeypatch: pytest.MonkeyPatch, status: int, text: str, attempts: int
+    monkeypatch: pytest.MonkeyPatch, variable: str, answer: bytes, text: str, attempts: int
 ) -> None:
-    with Loopback(lambda *_: response(status=status, Connection="close")) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://kari:{PASSWORD}@127.0.0.1:{proxy.port}")
+    def respond(connection: socket.socket, _: Request) -> None:
+        connection.sendall(answer)
+        close(connection)
+
+    with Loopback(respond) as proxy:
+        monkeypatch.setenv(variable, f"http://kari:{PASSWORD}@127.0.0.1:{proxy.port}")
         failure = sentence(f"https://{HOST}")
     assert f"https://{HOST} cannot be read: {text}" in failure
+    assert f"`{variable}`" in failure
     assert PASSWORD not in failure
     assert len(proxy.requests) == attempts
 
@@ -328,18 +339,36 @@ def test_a_proxy_that_refuses(
 @pytest.mark.parametrize(
     ("proxy", "text"),
     [
-        ("http://kari:pa55word@127.0.0.1:{port}", "cannot be reached: connection refused. Check"),
-        ("http://kari:pa55word@proxy.invalid:3128", "cannot be reached: host not found. Check"),
+        ("http://kari:pa55word@127.0.0.1:{port}", "connection refused. Check the variables"),
+        ("http://kari:pa55word@proxy.invalid:3128", "host not found. Check the variables"),
+        ("https://kari:pa55word@127.0.0.1:{web}", "it does not speak TLS on this port. Check the"),
     ],
 )
-def test_a_proxy_that_cannot_be_used(
-    monkeypatch: pytest.MonkeyPatch, proxy: str, text: str
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+def test_a_proxy_that_cannot_be_reached(
+    monkeypatch: pytest.MonkeyPatch, variable: str, proxy: str, text: str
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", proxy.format(port=free_port()))
-    failure = sentence(f"https://{HOST}")
-    assert f"https://{HOST} cannot be read: the proxy {text}" in failure
-    assert "`HTTPS_PROXY` and `NO_PROXY`" in failure
+    with Loopback(lambda *_: response()) as web:
+        monkeypatch.setenv(variable, proxy.format(port=free_port(), web=web.port))
+        failure = sentence(f"https://{HOST}")
+    assert f"https://{HOST} cannot be read: the proxy cannot be reached: {text}" in failure
+    assert f"`{variable}` and `NO_PROXY`" in failure
     assert PASSWORD not in failure
+
+
+@pytest.mark.usefixtures("_trusted")
+def test_a_proxy_is_named_where_it_may_be_the_cause(
+    authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection beyond it breaks, for whatever reason."""
+    tls = server_context(authority, HOST)
+    with (
+        Loopback(lambda connection, _: reset(connection), tls) as server,
+        relay_to(server.port) as proxy,
+    ):
+        monkeypatch.setenv("ALL_PROXY", proxy.origin)
+        failure = sentence(f"https://{HOST}")
+    assert "Check the setting `api_url`, the variable `ALL_PROXY` and the network" in failure
 
 
 NO_ADDRESS = "the proxy is not an address of the form `http://host:port`"
