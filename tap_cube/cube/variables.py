@@ -18,6 +18,7 @@ from tap_cube.errors import TapCubeError
 #: By precedence.
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_KEY_LOG = "SSLKEYLOGFILE"
 
 
 def proxies(origin: str) -> dict[str, str]:
@@ -61,6 +62,11 @@ def authorities() -> str | bool:
         TapCubeError: If a file that TLS needs cannot be used. Requests would say so for each
             request only.
     """
+    if key_log := os.environ.get(_KEY_LOG):
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).keylog_filename = os.path.expandvars(key_log)
+        except OSError as error:
+            raise _unusable(key_log, error.strerror, _KEY_LOG) from None
     variable = next((name for name in _AUTHORITIES if os.environ.get(name, "").strip()), None)
     if variable is None:
         return True

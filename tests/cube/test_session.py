@@ -247,6 +247,23 @@ def test_a_bundle_that_cannot_be_read(
     client_of("http://127.0.0.1:9"), "which has no certificate"
 
 
+@pytest.mark.usefixtures("_trusted")
+@pytest.mark.parametrize("bundle_is_set", [True, False])
+def test_a_log_of_keys_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, bundle_is_set: bool
+) -> None:
+    if not bundle_is_set:
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    path = tmp_path / "missing" / "keys.log"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(path))
+    with pytest.raises(TapCubeError) as failure:
+        client_of(f"https://{HOST}")
+    assert str(failure.value) == (
+        f"{path}: No such file or directory: check the variable `SSLKEYLOGFILE`"
+    )
+    client_of("http://127.0.0.1:9"), "which has no keys"
+
+
 def test_a_folder_of_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
     client_of(f"https://{HOST}")
