@@ -99,10 +99,7 @@ def _fail(error: BaseException) -> int:
     # Requests that are still under way must not write the last line; some may be about to
     logging.disable(logging.WARNING)
     time.sleep(_PAUSE)
-    # Also where the log is to hold nothing else
-    handlers = [handler.level for handler in logging.getLogger().handlers]
-    level = max(logging.ERROR, TapCube.logger.getEffectiveLevel(), min(handlers, default=0))
-    TapCube.logger.log(level, "%s", _sentence(error))
+    log.last_line(TapCube.logger, _sentence(error))
     return 1
 
 

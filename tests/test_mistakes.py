@@ -809,10 +809,42 @@ def test_no_log_config_shows_urls(with_log: Callable[..., Run]) -> None:
     assert "HTTP/1.1" not in run.log
 
 
-def test_a_level_of_handlers_does_not_hide_a_failure(with_log: Callable[..., Run]) -> None:
-    quiet = {"stderr": {"class": "logging.StreamHandler", "level": "CRITICAL"}}
-    run = with_log({**LOUD, "handlers": quiet}, {"max_tries": 0})
+QUIET = {"stderr": {"class": "logging.StreamHandler", "level": "CRITICAL"}}
+QUIET_LOGS: dict[str, dict[str, Any]] = {
+    "a level of the handler": {**LOUD, "handlers": QUIET},
+    "a level of the tap's own handler": {
+        "handlers": QUIET,
+        "loggers": {"tap-cube": {"handlers": ["stderr"], "propagate": False}},
+    },
+    "a handler that writes nothing": {
+        "handlers": {"null": {"class": "logging.NullHandler"}},
+        "root": {"handlers": ["null"]},
+    },
+    "no handler": {"root": {"handlers": []}},
+    "handlers of others only": {
+        "handlers": QUIET,
+        "loggers": {"singer_sdk": {"handlers": ["stderr"]}},
+        "root": {"handlers": []},
+    },
+}
+
+
+@pytest.mark.parametrize("quiet", QUIET_LOGS.values(), ids=QUIET_LOGS)
+def test_no_log_config_hides_a_failure(quiet: dict[str, Any], with_log: Callable[..., Run]) -> None:
+    """Of a night's run, cron would mail nothing."""
+    run = with_log({"version": 1, **quiet}, {"max_tries": 0})
+    assert run.status == 1
     assert run.log == "Setting `max_tries` must be 1 or more\n"
+
+
+def test_a_log_in_a_file_holds_the_failure(with_log: Callable[..., Run], forks: Forks) -> None:
+    written = {"file": {"class": "logging.FileHandler", "filename": "tap.log"}}
+    run = with_log(
+        {"version": 1, "handlers": written, "root": {"handlers": ["file"]}}, {"max_tries": 0}
+    )
+    assert (run.status, run.log) == (1, "")
+    log = (forks.folder / "tap.log").read_text(encoding="utf-8")
+    assert log.endswith("Setting `max_tries` must be 1 or more\n")
 
 
 def test_no_log_config_mixes_the_log_into_the_messages(with_log: Callable[..., Run]) -> None:

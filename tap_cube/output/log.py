@@ -94,6 +94,23 @@ def _reason(error: Exception) -> str:
     return text
 
 
+def last_line(logger: logging.Logger, text: str) -> None:
+    """Write why a run failed, whatever the levels of the log, and even if there is no log."""
+    if levels := [handler.level for handler in _handlers(logger)]:
+        logger.log(max(logging.ERROR, logger.getEffectiveLevel(), min(levels)), "%s", text)
+    else:
+        sys.stderr.write(f"{text}\n")
+
+
+def _handlers(logger: logging.Logger | None) -> Iterator[logging.Handler]:
+    """Yield the handlers that write what a logger is told."""
+    while logger and not logger.disabled:
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.NullHandler):
+                yield handler
+        logger = logger.parent if logger.propagate else None
+
+
 def _restrict() -> None:
     """Let no handler write lines that are dropped, whatever logger it belongs to."""
     quiet = Quiet(metrics=not sys.stderr.isatty())
