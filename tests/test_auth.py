@@ -78,9 +78,9 @@ def test_neither_a_proxy_nor_netrc_comes_between(
 @pytest.mark.parametrize(
     ("credentials", "setting"),
     [
-        ({"auth_token": "wr0ng"}, "auth_token"),
-        ({"username": USER, "password": "wr0ng"}, "username and password"),
-        ({"basic_auth": base64.b64encode(b"me:wr0ng").decode()}, "basic_auth"),
+        ({"auth_token": "wr0ng"}, "setting `auth_token`"),
+        ({"username": USER, "password": "wr0ng"}, "settings `username` and `password`"),
+        ({"basic_auth": base64.b64encode(b"me:wr0ng").decode()}, "setting `basic_auth`"),
     ],
     ids=["token", "user and password", "ready-made"],
 )
@@ -90,6 +90,6 @@ def test_wrong_credentials_stop_everything_at_once(
     crms = [{"data_owner_id": 2, "crm_type": "B2B"}, {"data_owner_id": 1, "crm_type": "B2B"}]
     run = tap({"api_url": sandbox.url, "crms": crms, **credentials})
     assert run.status == 1
-    assert f"the credentials were rejected (401): check the setting {setting}" in run.last_line
+    assert f"the credentials were rejected (401): check the {setting}" in run.last_line
     assert run.log.count("(401)") == 1
     assert "wr0ng" not in run.log

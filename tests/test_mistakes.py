@@ -692,7 +692,7 @@ def test_a_check_before_the_first_read(forks: Forks, places: dict[str, str]) -> 
 
 
 CHECKED = """\
-https://acme.headshed.com accepts the credentials (auth_token).
+https://acme.headshed.com accepts the credentials of the setting `auth_token`.
 
 CRM    customers
 2/B2B          3

@@ -66,7 +66,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "a label too long for a host": ({**GOOD, "account": "a" * 64}, "`account` may hold letters"),
     "an origin that is none": ({"api_url": SECRET, "auth_token": "t"}, "`api_url` must be"),
     "no credentials": ({"account": "acme"}, "`auth_token`, `username` with `password`, or"),
-    "two ways": ({**GOOD, "basic_auth": SECRET}, "auth_token and basic_auth are set together"),
+    "two ways": ({**GOOD, "basic_auth": SECRET}, "`auth_token` and `basic_auth` are set together"),
     "three ways": (
         {**GOOD, "basic_auth": SECRET, "username": "me", "password": SECRET},
         "set exactly one of the settings",

@@ -12,13 +12,13 @@ from singer_sdk.exceptions import ConfigurationError
 from tap_cube.cube.connection import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 #: The settings that belong to each way to authenticate.
 AUTHENTICATION = {
-    "auth_token": ("auth_token",),
-    "username and password": ("username", "password"),
-    "basic_auth": ("basic_auth",),
+    "`auth_token`": ("auth_token",),
+    "`username` with `password`": ("username", "password"),
+    "`basic_auth`": ("basic_auth",),
 }
 
 
@@ -37,10 +37,15 @@ def connection(config: Mapping[str, Any]) -> Connection:
         concurrency=int(config["concurrency"]),
         requests_per_second=config.get("requests_per_second"),
         origin_setting="`account`" if "account" in config else "`api_url`",
-        credentials_setting=next(
-            way for way, names in AUTHENTICATION.items() if config.get(names[0])
+        credentials_settings=_named(
+            next(names for names in AUTHENTICATION.values() if config.get(names[0]))
         ),
     )
+
+
+def _named(settings: Sequence[str]) -> str:
+    names = " and ".join(f"`{name}`" for name in settings)
+    return f"the setting{'s' * (len(settings) > 1)} {names}"
 
 
 def _origin(config: Mapping[str, Any]) -> str:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 #: What no path is likely to contain: settings in place of their file are not to be quoted.
 _LIKE_SETTINGS = re.compile(r"""[\[\]{}"'\x00-\x1f]|: |.{256}""")
 _NEW_ONE = "make a new one by --discover"
+_LAST_STATE = (
+    "Hand over the last STATE of a run, or what `meltano state get` prints; without --state, "
+    "everything is read again"
+)
 
 
 def settings(paths: Sequence[str]) -> dict[str, Any]:
@@ -76,13 +80,12 @@ def checked_state(file: IO[str] | None, streams: Collection[str]) -> dict[str, A
     if state is None:
         return None
     if state.get("partial"):
-        msg = f"{source}: a partial state of Meltano: hand over what `meltano state get` prints"
-        raise ConfigurationError(msg)
+        raise ConfigurationError(f"{source}: a partial state of Meltano. {_LAST_STATE}")
     for wrapper in ("completed", "singer_state", "value"):
         if isinstance(state.get(wrapper), dict) and "bookmarks" not in state:
             state = state[wrapper]
     if fault := _fault_of_state(state, streams):
-        raise ConfigurationError(f"{source}: {fault}")
+        raise ConfigurationError(f"{source}: {fault}. {_LAST_STATE}")
     return state
 
 
@@ -185,12 +188,12 @@ def _fault_of_bookmark(stream: str, bookmark: dict[str, Any]) -> str:
     partitions = bookmark.get("partitions", [])
     contexts = [part["context"] for part in partitions]
     if any(context in contexts[:n] for n, context in enumerate(contexts)):
-        return f"`{stream}` has two entries for one CRM: remove one of them"
+        return f"`{stream}` has two entries for one CRM"
     for part in (bookmark, *partitions):
         reading = part.get("reading")
         version = reading.get("version", 1) if isinstance(reading, dict) else 1
         if type(version) is not int or version < 1:
-            return f"`version` of `{stream}` must be a positive integer: remove `reading`"
+            return f"`version` of `{stream}` must be a positive integer"
     return ""
 
 

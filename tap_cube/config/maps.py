@@ -222,7 +222,7 @@ def _check_member(place: str, name: str, value: Any, given: Mapping[str, Any]) -
         return
     try:
         # As the SDK parses it, but it would ignore a second statement
-        body = ast.parse(value).body
+        body = ast.parse(value.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         body = []
     if len(body) != 1 or not isinstance(body[0], ast.Expr):

@@ -18,7 +18,7 @@ class Connection:
         concurrency: Maximum requests in flight.
         requests_per_second: Maximum rate; no limit if `None`.
         origin_setting: The setting that holds the origin, for errors.
-        credentials_setting: The setting that holds the credentials, for errors.
+        credentials_settings: The settings that hold the credentials, for errors.
         first_delay: Seconds before the second attempt; each further delay is twice as long.
     """
 
@@ -30,5 +30,5 @@ class Connection:
     concurrency: int = 4
     requests_per_second: float | None = None
     origin_setting: str = "`api_url`"
-    credentials_setting: str = "auth_token"
+    credentials_settings: str = "the setting `auth_token`"
     first_delay: float = 1.0

@@ -104,7 +104,7 @@ def _passing(status: int, wait: str) -> TransientError:
 
 def _rejected(_: Subject, connection: Connection) -> TapCubeError:
     return CredentialsRejectedError(
-        f"the credentials were rejected (401): check the setting {connection.credentials_setting}"
+        f"the credentials were rejected (401): check {connection.credentials_settings}"
     )
 
 
@@ -123,8 +123,7 @@ def _missing(subject: Subject, connection: Connection) -> TapCubeError:
 
 def _too_long(_: Subject, connection: Connection) -> TapCubeError:
     return CubeError(
-        "the request headers are too long (431): check the setting "
-        f"{connection.credentials_setting}"
+        f"the request headers are too long (431): check {connection.credentials_settings}"
     )
 
 
@@ -209,10 +208,8 @@ def _headers(failed: _Failed) -> _Cause | None:
     )
     if not in_latin and not failed.find(of_requests.InvalidHeader):
         return None
-    settings = f"`user_agent` and {failed.connection.credentials_setting}"
-    return _Cause(
-        "a header holds characters that HTTP lacks", f"Check the settings {settings}", tries=1
-    )
+    settings = f"the setting `user_agent` and {failed.connection.credentials_settings}"
+    return _Cause("a header holds characters that HTTP lacks", f"Check {settings}", tries=1)
 
 
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")

@@ -34,7 +34,7 @@ def report(
         CubeError: If no CRM is known.
     """
     connection = services.client.connection
-    yield f"{connection.origin} accepts the credentials ({connection.credentials_setting})."
+    yield f"{connection.origin} accepts the credentials of {connection.credentials_settings}."
     yield ""
     yield from _crms(services)
     yield ""

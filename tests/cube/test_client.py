@@ -156,7 +156,7 @@ PERMANENT: dict[int, tuple[type[TapCubeError], str]] = {
     404: (NotFoundError, "(404)"),
     405: (CubeError, "Cube answered with status 405: check the setting `api_url`"),
     410: (CubeError, "Cube answered with status 410"),
-    431: (CubeError, "the request headers are too long (431): check the setting auth_token"),
+    431: (CubeError, "the request headers are too long (431): check the setting `auth_token`"),
 }
 
 
@@ -332,7 +332,7 @@ def test_a_header_that_cannot_be_sent(more: dict[str, str]) -> None:
         client._session.headers.update({names[k]: v for k, v in more.items()})  # noqa: SLF001
         with pytest.raises(CubeError) as failure:
             client.get_page(CUSTOMERS_OF_CRM, LINKS)
-    assert "a header holds characters that HTTP lacks. Check the settings" in str(failure.value)
+    assert "a header holds characters that HTTP lacks. Check the setting" in str(failure.value)
     assert server.requests == []
 
 
