@@ -175,7 +175,9 @@ def test_the_output_does_not_depend_on_concurrency_or_chance(
             env={"PYTHONHASHSEED": seed},
         )
         outputs.append(messages(run))
-        assert slow.peak_in_flight == concurrency
+        # How many more than one depends on the machine's speed: the benchmark measures that
+        assert (slow.peak_in_flight > 1) is (concurrency > 1)
+        assert slow.peak_in_flight <= concurrency
         assert kinds_of(slow.requests)["crm_custom_fields"] == len(order)
         assert kinds_of(slow.requests)["customers"] == len(order)
         states = [message for message in run.messages if message["type"] == "STATE"]
