@@ -46,6 +46,19 @@ def check_else(maps: object) -> None:
             raise ConfigurationError(msg)
 
 
+def stripped(maps: Mapping[str, Any]) -> dict[str, Any]:
+    """Return stream maps without blanks around expressions, which the SDK refuses."""
+    return {
+        stream: {
+            name: value.strip() if isinstance(value, str) else value
+            for name, value in definition.items()
+        }
+        if isinstance(definition, dict)
+        else definition
+        for stream, definition in maps.items()
+    }
+
+
 def check(config: Mapping[str, Any]) -> None:
     """Check what can be known of stream maps before there is a record.
 
@@ -222,7 +235,7 @@ def _check_member(place: str, name: str, value: Any, given: Mapping[str, Any]) -
         return
     try:
         # As the SDK parses it, but it would ignore a second statement
-        body = ast.parse(value.strip()).body
+        body = ast.parse(value).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         body = []
     if len(body) != 1 or not isinstance(body[0], ast.Expr):

@@ -83,6 +83,8 @@ def validated(
     _check_crms(settings)
     _check_start_date(settings)
     _check_rate(settings)
+    if "stream_maps" in settings:
+        settings["stream_maps"] = maps.stripped(settings["stream_maps"])
     maps.check(settings)
     _check_flattening(settings)
     batches.check(settings)
