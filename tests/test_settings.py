@@ -356,6 +356,31 @@ def test_a_whole_number_is_an_integer() -> None:
     assert '"max_tries": 3, ' in found
 
 
+NO_NUMBERS = ("many", "nan", "1e999")
+
+
+def test_a_number_may_be_a_text() -> None:
+    """As Meltano and templates write it."""
+    crms = [{"data_owner_id": "2", "crm_type": "7"}]
+    numbers = {"crms": crms, "concurrency": " 4 ", "max_tries": "3.0", "request_timeout": "2.5"}
+    found = validated({**GOOD, **numbers, "customer_ids": ["4711"]}, SETTINGS)
+    assert found["crms"] == [{"data_owner_id": 2, "crm_type": "7"}]
+    assert (found["concurrency"], found["max_tries"], found["request_timeout"]) == (4, 3, 2.5)
+    assert found["customer_ids"] == ["4711"], "which may be text"
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        ("concurrency", "4.5"),
+        *((setting, text) for setting in ("max_tries", "request_timeout") for text in NO_NUMBERS),
+    ],
+)
+def test_any_other_text_is_no_number(setting: str, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"`{setting}` must be of type (integer|number)"):
+        validated({**GOOD, setting: text}, SETTINGS)
+
+
 def test_a_misspelt_variable_is_pointed_out() -> None:
     variables = ["TAP_CUBE_AUTH_TOKN", "TAP_CUBE_LOGLEVEL", "TAP_CUBE__SELECT", "TAP_CUBE_ACCOUNT"]
     (warning,) = misspelt.variables(variables, SETTINGS)

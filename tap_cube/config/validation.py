@@ -94,12 +94,15 @@ def validated(
 def _plain(value: Any, schema: Mapping[str, Any]) -> Any:
     """Return a value with its numbers as `int` or `float`, whatever wrote them.
 
-    A caller may hand over Decimals, Meltano writes numbers as text, and 2.0 is an integer, too.
+    A caller may hand over Decimals, Meltano and templates write numbers as text, and 2.0 is an
+    integer, too.
     """
     types = schema.get("type", ())
-    if isinstance(value, str) and "number" in types:
+    is_number = "string" not in types and ("number" in types or "integer" in types)
+    if isinstance(value, str) and is_number:
         with suppress(ValueError):
-            return float(value)
+            number = float(value)
+            value = number if math.isfinite(number) else value
     if isinstance(value, Decimal):
         value = float(value)
     if isinstance(value, float) and "integer" in types and value.is_integer():
