@@ -387,7 +387,7 @@ CHAPTERS: dict[str, list[Mistake]] = {
         files("`--state`: no JSON", "not JSON", "--state", "state.json", state="{"),
         files(
             "`--state`: all lines that were written",
-            "Of several lines of STATE, hand over the last one only",
+            "Hand over the last line of STATE",
             *("--state", "state.json"),
             state='{"bookmarks": {}}\n{"bookmarks": {}}\n',
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -13,15 +14,15 @@ from singer_sdk.exceptions import ConfigurationError
 from tap_cube.config.values import NO_UNICODE, TOO_DEEP, is_unicode, leaves
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 #: What no path is likely to contain: settings in place of their file are not to be quoted.
 _LIKE_SETTINGS = re.compile(r"""[\[\]{}"'\x00-\x1f]|: |.{256}""")
-_NEW_ONE = "make a new one by --discover"
 _LAST_STATE = (
-    "Hand over the last STATE of a run, or what `meltano state get` prints; without --state, "
-    "everything is read again"
+    ". Hand over the last line of STATE of a run, or what `meltano state get` prints; without "
+    "--state, everything is read again"
 )
+_NEW_CATALOG = ": make a new one by --discover"
 
 
 def settings(paths: Sequence[str]) -> dict[str, Any]:
@@ -57,15 +58,16 @@ def _settings(path: str) -> dict[str, Any]:
         if path.strip().upper() == "ENV":
             reason += " (variables are read with `--config ENV`, in capitals)"
         raise ConfigurationError(f"{source}: {reason}") from None
-    content = _parsed(text, source)
-    if not isinstance(content, dict):
-        problem = "not a JSON object of settings" if text.strip() else "the file is empty"
-        raise ConfigurationError(f"{source}: {problem}")
+    with _named(source):
+        content = _parsed(text)
+        if not isinstance(content, dict):
+            msg = "not a JSON object of settings" if text.strip() else "the file is empty"
+            raise ConfigurationError(msg)
     return content
 
 
 def checked_state(file: IO[str] | None, streams: Collection[str]) -> dict[str, Any] | None:
-    """Return the content of `--state`; an empty file is as good as none.
+    """Return the content of `--state`; an empty file is as good as none, and so is a null bookmark.
 
     What Meltano wraps around a state, and a whole STATE message, are unwrapped.
 
@@ -76,21 +78,23 @@ def checked_state(file: IO[str] | None, streams: Collection[str]) -> dict[str, A
     Raises:
         ConfigurationError: If it holds anything else.
     """
-    source, state = _content("state", file)
-    if state is None:
+    if file is None:
         return None
-    if state.get("partial"):
-        raise ConfigurationError(f"{source}: a partial state of Meltano. {_LAST_STATE}")
-    for wrapper in ("completed", "singer_state", "value"):
-        if isinstance(state.get(wrapper), dict) and "bookmarks" not in state:
-            state = state[wrapper]
-    if fault := _fault_of_state(state, streams):
-        raise ConfigurationError(f"{source}: {fault}. {_LAST_STATE}")
-    return state
+    with _named(f"--state {file.name}", _LAST_STATE):
+        state = _content("state", file)
+        if state is None:
+            return None
+        if state.get("partial"):
+            msg = "a partial state of Meltano"
+            raise ConfigurationError(msg)
+        for wrapper in ("completed", "singer_state", "value"):
+            if isinstance(state.get(wrapper), dict) and "bookmarks" not in state:
+                state = state[wrapper]
+        return {**state, "bookmarks": _bookmarks(state, streams)}
 
 
 def checked_catalog(file: IO[str] | None, streams: Collection[str]) -> dict[str, Any] | None:
-    """Return the content of `--catalog`.
+    """Return the content of `--catalog`, without the streams of other taps.
 
     Args:
         file: The file.
@@ -101,11 +105,12 @@ def checked_catalog(file: IO[str] | None, streams: Collection[str]) -> dict[str,
     """
     if file is None:
         return None
-    source, catalog = _content("catalog", file)
-    fault = "the file is empty" if catalog is None else _fault_of_catalog(catalog, streams)
-    if fault:
-        raise ConfigurationError(f"{source}: {fault}: {_NEW_ONE}")
-    return catalog
+    with _named(f"--catalog {file.name}", _NEW_CATALOG):
+        catalog = _content("catalog", file)
+        if catalog is None:
+            msg = "the file is empty"
+            raise ConfigurationError(msg)
+        return {**catalog, "streams": _entries(catalog, streams)}
 
 
 # What the documents have to look like, as far as the tap and the SDK rely on it
@@ -148,8 +153,11 @@ class _Metadata(msgspec.Struct):
     metadata: _Selection
 
 
-class _Entry(msgspec.Struct, kw_only=True):
+class _Name(msgspec.Struct):
     tap_stream_id: str
+
+
+class _Entry(msgspec.Struct, kw_only=True):
     table: _Table = msgspec.field(name="schema")
     stream: str | None = None
     key_properties: list[str] | None = None
@@ -158,108 +166,119 @@ class _Entry(msgspec.Struct, kw_only=True):
     metadata: list[_Metadata] = []
 
 
-def _fault_of_form(content: object, form: Any, place: str) -> str:
-    """Return where a value is not as it has to be, and why; `""` if it is."""
+def _check_form(content: object, form: Any, place: str) -> None:
     try:
         msgspec.convert(content, form)
     except msgspec.ValidationError as error:
         # It names types and places, but no value
         problem, _, within = str(error).partition(" - at `$")
         problem = problem.replace("Object missing required", "it lacks the")
-        return f"`{place}{within.removesuffix('`')}`: {problem[0].lower()}{problem[1:]}"
-    return ""
+        msg = f"`{place}{within.removesuffix('`')}`: {problem[0].lower()}{problem[1:]}"
+        raise ConfigurationError(msg) from None
 
 
-def _fault_of_state(state: dict[str, Any], streams: Collection[str]) -> str:
+def _bookmarks(state: dict[str, Any], streams: Collection[str]) -> dict[str, Any]:
+    """Return the bookmarks in a state, without those that are null."""
     if state and "bookmarks" not in state:
-        return "not a state: it has no `bookmarks`"
-    bookmarks = state.get("bookmarks", {})
-    if fault := _fault_of_form(bookmarks, dict[str, Any], "bookmarks"):
-        return fault
+        msg = "not a state: it has no `bookmarks`"
+        raise ConfigurationError(msg)
+    bookmarks = state.get("bookmarks")
+    if bookmarks is None:
+        return {}
+    _check_form(bookmarks, dict[str, Any], "bookmarks")
     if bookmarks and bookmarks.keys().isdisjoint(streams):
-        return "no stream of tap-cube is in it: it belongs to another tap"
-    faults = (_fault_of_bookmark(name, bookmark) for name, bookmark in bookmarks.items())
-    return next(filter(None, faults), "")
+        msg = "no stream of tap-cube is in it: it belongs to another tap"
+        raise ConfigurationError(msg)
+    found = {name: bookmark for name, bookmark in bookmarks.items() if bookmark is not None}
+    for name, bookmark in found.items():
+        # The SDK also looks into what another tap remembers
+        _check_form(bookmark, _Bookmark, f"bookmarks.{name}")
+        if name in streams:
+            _check_bookmark(name, bookmark)
+    return found
 
 
-def _fault_of_bookmark(stream: str, bookmark: dict[str, Any]) -> str:
-    if fault := _fault_of_form(bookmark, _Bookmark, f"bookmarks.{stream}"):
-        return fault
+def _check_bookmark(stream: str, bookmark: dict[str, Any]) -> None:
     partitions = bookmark.get("partitions", [])
     contexts = [part["context"] for part in partitions]
     if any(context in contexts[:n] for n, context in enumerate(contexts)):
-        return f"`{stream}` has two entries for one CRM"
+        raise ConfigurationError(f"`{stream}` has two entries for one CRM")
     for part in (bookmark, *partitions):
         reading = part.get("reading")
         version = reading.get("version", 1) if isinstance(reading, dict) else 1
         if type(version) is not int or version < 1:
-            return f"`version` of `{stream}` must be a positive integer"
-    return ""
+            raise ConfigurationError(f"`version` of `{stream}` must be a positive integer")
 
 
-def _fault_of_catalog(catalog: dict[str, Any], streams: Collection[str]) -> str:
+def _entries(catalog: dict[str, Any], streams: Collection[str]) -> list[dict[str, Any]]:
+    """Return the entries of a catalog that are for the tap's streams."""
     entries = catalog.get("streams")
     if not isinstance(entries, list):
-        return "not a catalog: it has no array `streams`"
+        msg = "not a catalog: it has no array `streams`"
+        raise ConfigurationError(msg)
+    found = {}
     for number, entry in enumerate(entries):
-        if fault := _fault_of_entry(entry, f"streams[{number}]", streams):
-            return fault
-    names = [entry["tap_stream_id"] for entry in entries]
-    if set(streams).isdisjoint(names):
-        return "no stream of tap-cube is in it"
-    twice = next((name for name in names if names.count(name) > 1), "")
-    return f"`{twice}` is in it twice" if twice else ""
+        place = f"streams[{number}]"
+        _check_form(entry, _Name, place)
+        name = entry["tap_stream_id"]
+        if name in found:
+            raise ConfigurationError(f"`{name}` is in it twice")
+        if name in streams:
+            _check_entry(entry, place)
+            found[name] = entry
+    if not found:
+        msg = "no stream of tap-cube is in it"
+        raise ConfigurationError(msg)
+    return list(found.values())
 
 
-def _fault_of_entry(entry: Any, place: str, streams: Collection[str]) -> str:
-    if fault := _fault_of_form(entry, _Entry, place):
-        return fault
+def _check_entry(entry: dict[str, Any], place: str) -> None:
+    _check_form(entry, _Entry, place)
     place += ".schema.properties"
     columns = entry["schema"]["properties"]
     for name, schema in columns.items():
-        if fault := _fault_of_form(schema, _Schema, f"{place}.{name}"):
-            return fault
-    if entry["tap_stream_id"] not in streams:
-        return ""
-    lost = next((key for key in entry.get("key_properties") or () if key not in columns), "")
-    return f"`{place}`: the column `{lost}` of the key is missing" if lost else ""
+        _check_form(schema, _Schema, f"{place}.{name}")
+    for key in entry.get("key_properties") or ():
+        if key not in columns:
+            raise ConfigurationError(f"`{place}`: the column `{key}` of the key is missing")
 
 
 # JSON
 
 
-def _content(option: str, file: IO[str] | None) -> tuple[str, dict[str, Any] | None]:
-    """Return how to name a file, and the object in it; `None` if it is blank."""
-    if file is None:
-        return "", None
-    source = f"--{option} {file.name}"
+@contextmanager
+def _named(source: str, advice: str = "") -> Iterator[None]:
+    """Let errors say which file is meant, and what to do about it."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{source}: {error}{advice}") from None
+
+
+def _content(option: str, file: IO[str]) -> dict[str, Any] | None:
+    """Return the object in a file; `None` if it is blank."""
     try:
         text = file.read().removeprefix("\ufeff")
     except ValueError as error:
-        raise ConfigurationError(f"{source}: {_no_json(error)}") from None
-    content = _parsed(text, source)
+        raise ConfigurationError(_no_json(error)) from None
+    content = _parsed(text)
     if content is not None and not isinstance(content, dict):
-        msg = f"{source}: not a {option}"
-        raise ConfigurationError(msg)
-    return source, content
+        raise ConfigurationError(f"not a {option}")
+    return content
 
 
-def _parsed(text: str, source: str) -> Any:
+def _parsed(text: str) -> Any:
     """Return the JSON value in a text; `None` if it is blank."""
     try:
         content = json.loads(text) if text.strip() else None
         for place, value in leaves(content):
             if not is_unicode(value):
                 at = f"`{place.removeprefix('.')}` " if place else ""
-                msg = f"{source}: {at}{NO_UNICODE}"
-                raise ConfigurationError(msg)
+                raise ConfigurationError(f"{at}{NO_UNICODE}")
     except RecursionError:
-        raise ConfigurationError(f"{source}: the content {TOO_DEEP}") from None
+        raise ConfigurationError(f"the content {TOO_DEEP}") from None
     except ValueError as error:
-        advice = ". Of several lines of STATE, hand over the last one only"
-        is_line = source.startswith("--state") and getattr(error, "msg", "") == "Extra data"
-        problem = f"{_no_json(error)}{advice if is_line else ''}"
-        raise ConfigurationError(f"{source}: {problem}") from None
+        raise ConfigurationError(_no_json(error)) from None
     return content
 
 

@@ -57,7 +57,8 @@ STATES: dict[str, tuple[Any, str]] = {
     "no JSON": ("{", "not JSON"),
     "no object": ([STATE], "not a state"),
     "bookmarks are a number": ({"bookmarks": 5}, "`bookmarks`: expected `object`, got `int`"),
-    "bookmarks are null": ({"bookmarks": None}, "`bookmarks`: expected `object`, got `null`"),
+    "bookmarks are an array": ({"bookmarks": []}, "`bookmarks`: expected `object`, got `array`"),
+    "bookmarks are false": ({"bookmarks": False}, "`bookmarks`: expected `object`, got `bool`"),
     "a bookmark is a number": (
         {"bookmarks": {"customers": 5}},
         "`bookmarks.customers`: expected `object`, got `int`",
@@ -81,7 +82,10 @@ STATES: dict[str, tuple[Any, str]] = {
         {"bookmarks": {"customers": {"progress_markers": "x"}}},
         "`bookmarks.customers.progress_markers`: expected `object`, got `str`",
     ),
-    "several lines of STATE": ('{"bookmarks": {}}\n{"bookmarks": {}}', "the last one only"),
+    "several lines of STATE": (
+        '{"bookmarks": {}}\n{"bookmarks": {}}',
+        r"line 2, column 1.*the last line of",
+    ),
     "lone surrogates in a text": (reading({"page": "\ud800"}), "reading.page` contains bytes or"),
     "lone surrogates in a name": (reading({"\udcff": 1}), "reading` contains bytes or"),
     "nested deeply": (DEEP, "the content is nested too deeply"),
@@ -95,6 +99,34 @@ def test_any_other_state_is_refused(content: Any, fault: str) -> None:
     with pytest.raises(ConfigurationError, match=fault) as raised:
         checked_state(file(content), STREAMS)
     assert str(raised.value).startswith("--state some.json: ")
+    assert str(raised.value).endswith(
+        ". Hand over the last line of STATE of a run, or what `meltano state get` prints; without "
+        "--state, everything is read again"
+    )
+
+
+@pytest.mark.parametrize("bookmarks", [None, {}, {"customers": None}])
+def test_what_is_null_holds_nothing(bookmarks: Any) -> None:
+    """As of a stream that is to be read from the start."""
+    assert checked_state(file({"bookmarks": bookmarks}), STREAMS) == {"bookmarks": {}}
+
+
+def test_what_is_beside_null_is_kept() -> None:
+    state = {"bookmarks": {**STATE["bookmarks"], "campaigns": None}}
+    assert checked_state(file(state), STREAMS) == STATE
+
+
+def test_what_another_tap_remembers_is_kept() -> None:
+    users = {"partitions": [CRM, CRM], "reading": {"version": "7"}}
+    state = {"bookmarks": {**STATE["bookmarks"], "users": users}}
+    assert checked_state(file(state), STREAMS) == state
+
+
+@pytest.mark.parametrize("users", [5, {"partitions": None}, {"progress_markers": None}])
+def test_what_another_tap_remembers_has_the_form_that_the_sdk_needs(users: Any) -> None:
+    state = {"bookmarks": {**STATE["bookmarks"], "users": users}}
+    with pytest.raises(ConfigurationError, match=r"`bookmarks\.users\S*`: expected `"):
+        checked_state(file(state), STREAMS)
 
 
 @pytest.mark.parametrize("mark", [None, 5, {"anchors": [1]}, {"page": "x"}, {"page": -3}])
@@ -147,12 +179,18 @@ def test_any_other_catalog_is_refused(content: Any, fault: str) -> None:
     with pytest.raises(ConfigurationError, match=fault) as raised:
         checked_catalog(file(content), STREAMS)
     assert str(raised.value).startswith("--catalog some.json: ")
+    assert str(raised.value).endswith(": make a new one by --discover")
     assert "\n" not in str(raised.value)
 
 
-def test_a_catalog_may_have_unknown_streams() -> None:
-    catalog = {"streams": [ENTRY, {**ENTRY, "tap_stream_id": "users"}]}
-    assert checked_catalog(file(catalog), STREAMS) == catalog
+@pytest.mark.parametrize(
+    "more",
+    [{"schema": {"properties": {}}}, {"schema": {}}, {"schema": True}, {}, {"metadata": None}],
+    ids=json.dumps,
+)
+def test_streams_of_another_tap_are_left_out(more: dict[str, Any]) -> None:
+    catalog = {"streams": [{"tap_stream_id": "users", **more}, ENTRY], "version": 1}
+    assert checked_catalog(file(catalog), STREAMS) == {"streams": [ENTRY], "version": 1}
 
 
 @pytest.mark.parametrize(
