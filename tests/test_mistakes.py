@@ -578,10 +578,7 @@ def told(mistake: Mistake, run: Run, places: Mapping[str, str], forks: Forks) ->
     line = run.last_line
     if mistake.status == 0:
         (line,) = (
-            text.split(" | ", 3)[-1]
-            for text in run.log.splitlines()
-            # Also that of the SDK, that a version of Python is old
-            if "| WARNING " in text and "| py.warnings " not in text
+            text.split(" | ", 3)[-1] for text in run.log.splitlines() if "| WARNING " in text
         )
     line = line.replace(f"{forks.folder}/", "/srv/cube/")
     for name in ("{cube}", "{web}"):

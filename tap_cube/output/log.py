@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +68,8 @@ def configured() -> Iterator[None]:
     Raises:
         ConfigurationError: If the file that `SINGER_SDK_LOG_CONFIG` names cannot be used.
     """
+    # The SDK says so in each run, but this package says which Pythons it supports
+    warnings.filterwarnings("ignore", r"Python \S+ (reached|will reach) its end of life")
     path = os.environ.get(_VARIABLE, "")
     try:
         if path.strip():
