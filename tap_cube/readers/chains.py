@@ -17,6 +17,7 @@ the page that was just read, but that page has a record that is not behind M.
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import replace
 from functools import partial
@@ -41,9 +42,11 @@ if TYPE_CHECKING:
 
 # Pages of a chain. Each chain may read one page that the chain below reads, too; so short chains
 # cost requests. A read that is resumed repeats what all chains but the topmost one had read; so
-# long chains cost requests, too.
-_SHORTEST, _USUAL, _LONGEST = 4, 12, 50
-_RESUMED_SHARE = 10
+# long chains cost requests, too: together, the chains that are read at a time may have so many
+# pages, or that share of all.
+_SHORTEST, _USUAL, _LONGEST = 4, 12, 100
+_AT_A_TIME = 100
+_SHARE_AT_A_TIME = 10
 #: How often the end of a list is read again, if records were appended.
 _MAX_CHECKS = 3
 _SECOND = 2
@@ -124,8 +127,11 @@ class Chains:
         self._is_cut = True
         (top,) = self._chains
         pages = top.number
-        length = max(_USUAL, pages // (_RESUMED_SHARE * self._concurrency))
-        length = max(min(-(-pages // self._concurrency), length, _LONGEST), _SHORTEST)
+        usual = max(_AT_A_TIME, pages // _SHARE_AT_A_TIME) // self._concurrency
+        usual = min(max(usual, _USUAL), _LONGEST)
+        # Chains of the same length, and as many each time, end together
+        rounds = math.ceil(pages / self._concurrency / usual)
+        length = max(math.ceil(pages / self._concurrency / rounds), _SHORTEST)
         if self._concurrency > 1:
             below = self._bottom
             for number in sorted(range(pages - length, 1, -length)):
