@@ -254,9 +254,11 @@ class CubeClient:
             CubeError: If there is no complete response.
         """
         try:
-            response = self._session.get(
-                self.connection.origin + link, timeout=self.connection.timeout, stream=True
+            # Not `get`, which merges settings again that the session already has
+            request = self._session.prepare_request(
+                requests.Request("GET", self.connection.origin + link)
             )
+            response = self._session.send(request, timeout=self.connection.timeout, stream=True)
             with response:
                 return response, self._read(response)
         except (
