@@ -41,12 +41,10 @@ if TYPE_CHECKING:
     Wait = Callable[[Collection[Future[Page]]], object]
 
 # Pages of a chain. Each chain may read one page that the chain below reads, too; so short chains
-# cost requests. A read that is resumed repeats what all chains but the topmost one had read; so
-# long chains cost requests, too: together, the chains that are read at a time may have so many
-# pages, or that share of all.
-_SHORTEST, _USUAL, _LONGEST = 4, 12, 100
-_AT_A_TIME = 100
-_SHARE_AT_A_TIME = 10
+# cost requests. A read that is resumed repeats what all chains but the topmost one had read, which
+# takes as long as one of them; so long chains cost time: the usual one, or that share of all pages.
+_SHORTEST, _USUAL, _LONGEST = 4, 25, 100
+_RESUMED_SHARE = 10
 #: How often the end of a list is read again, if records were appended.
 _MAX_CHECKS = 3
 _SECOND = 2
@@ -127,8 +125,8 @@ class Chains:
         self._is_cut = True
         (top,) = self._chains
         pages = top.number
-        usual = max(_AT_A_TIME, pages // _SHARE_AT_A_TIME) // self._concurrency
-        usual = min(max(usual, _USUAL), _LONGEST)
+        usual = max(_USUAL, pages // (_RESUMED_SHARE * self._concurrency))
+        usual = min(usual, _LONGEST)
         # Chains of the same length, and as many each time, end together
         rounds = math.ceil(pages / self._concurrency / usual)
         length = max(math.ceil(pages / self._concurrency / rounds), _SHORTEST)

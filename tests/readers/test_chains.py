@@ -186,9 +186,18 @@ def test_resuming_repeats_little(concurrency: int, stop_after: int) -> None:
     assert first.read | second.read == server.throughout
     assert second.reader.resumed_at == state["page"]
     # What the chains below the topmost one had read, and the first page
-    repeated = 1 + {1: 0, 4: 3 * 25, 16: 15 * 12}[concurrency]
+    repeated = 1 + {1: 0, 4: 3 * 25, 16: 15 * 25}[concurrency]
     assert first.records + second.records <= len(server.ids) + repeated * 50
     assert server.responses - before <= 1.15 * (1000 - stop_after + repeated)
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 4, 16])
+@pytest.mark.parametrize("pages", [30, 200, 400, 1000])
+def test_chains_cost_few_requests(concurrency: int, pages: int) -> None:
+    """One page of each chain is read twice, but for the lowest one."""
+    server = large(pages)
+    assert read(server, concurrency=concurrency, ascending=True).read == server.throughout
+    assert server.responses <= pages + max(concurrency, pages // 20)
 
 
 def test_finding_the_place_takes_one_request() -> None:
