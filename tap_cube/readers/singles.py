@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,12 @@ from tap_cube.errors import NotFoundError, ReadError
 from tap_cube.readers.distinct import is_blank
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
-    from tap_cube.cube.pages import Page
+    from tap_cube.cube.pages import Link, Page
     from tap_cube.readers.lists import ListReader
+    from tap_cube.readers.protocol import Request
 
     #: Starts the request for one record: a page with just this record.
     RequestOne = Callable[[Any], Future[Page]]
@@ -24,6 +26,85 @@ if TYPE_CHECKING:
 _LARGEST_SHARE = 0.5
 
 
+class Arrivals:
+    """The pages of a list in the order in which they arrive, so that one can look ahead.
+
+    Args:
+        request: Starts the requests for the list.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._pages: deque[Page] = deque()
+
+    def request(self, link: Link | None) -> Future[Page]:
+        """Start a request, and take note of its page."""
+        future = self._request(link)
+        future.add_done_callback(self._note)
+        return future
+
+    def _note(self, future: Future[Page]) -> None:
+        if not future.cancelled() and not future.exception():
+            self._pages.append(future.result())
+
+    def after(self, page: Page) -> Page | None:
+        """Return the page that arrived after this one, which is most likely read next."""
+        pages = self._pages
+        while len(pages) > 1 and pages[0].link != page.link:
+            pages.popleft()
+        return pages[1] if len(pages) > 1 else None
+
+
+class _Window:
+    """The requests for single records that are in flight, or wait for their turn.
+
+    Args:
+        request_one: Starts a request.
+        size: How many there are at most.
+    """
+
+    def __init__(self, request_one: RequestOne, size: int) -> None:
+        self._request_one = request_one
+        self._size = size
+        self._futures: dict[Any, Future[Page]] = {}
+
+    def take(
+        self,
+        ids: Sequence[Any],
+        position: int,
+        following: Callable[[], Sequence[Any]] = tuple,
+    ) -> Page | None:
+        """Wait for the record at a position; those behind it are requested meanwhile.
+
+        Args:
+            ids: The ids of the records that are read one after the other.
+            position: That of the record.
+            following: Returns the ids that most likely come after them.
+
+        Returns:
+            Page | None: A page with the record; `None` if it does not exist.
+        """
+        self._start(ids[position : position + self._size])
+        if len(self._futures) < self._size:
+            self._start(following())
+        try:
+            return self._futures.pop(ids[position]).result()
+        except NotFoundError:
+            return None
+
+    def _start(self, ids: Sequence[Any]) -> None:
+        for id_ in ids:
+            if len(self._futures) >= self._size:
+                return
+            if id_ not in self._futures:
+                self._futures[id_] = self._request_one(id_)
+
+    def keep(self, ids: Collection[Any]) -> None:
+        """Cancel the requests for other records than these."""
+        for id_ in self._futures.keys() - ids:
+            self._futures.pop(id_).cancel()
+
+
 class ListedReader:
     """Reads the single record of each record in a list.
 
@@ -31,6 +112,7 @@ class ListedReader:
         listed: Reads the list.
         ids: Returns the ids of a list's page, as they stand in URLs.
         request_one: Starts the request for a single record.
+        arrivals: The pages of the list that have arrived.
         concurrency: Maximum number of requests in flight.
 
     Attributes:
@@ -43,6 +125,7 @@ class ListedReader:
         ids: Callable[[Page], Sequence[Any]],
         request_one: RequestOne,
         *,
+        arrivals: Arrivals,
         concurrency: int,
     ) -> None:
         self.read_to = None
@@ -50,8 +133,8 @@ class ListedReader:
         self._asked = self._missing = 0
         self._listed = listed
         self._ids = ids
-        self._request_one = request_one
-        self._concurrency = concurrency
+        self._arrivals = arrivals
+        self._window = _Window(request_one, 2 * concurrency)
         self._last: tuple[Page, Page] | None = None
 
     @property
@@ -87,25 +170,49 @@ class ListedReader:
         Raises:
             CubeError: If a record cannot be read. Those that are gone meanwhile are left out.
         """
-        for page in self._listed:
-            records: list[Any] = []
-            last = page
-            for _, single in in_order(self._request_one, self._ids(page), 2 * self._concurrency):
-                self._asked += 1
-                if single is not None:
-                    records += single.records
-                    last = single
-                else:
-                    self._missing += 1
-            singles = replace(page, records=records, received_at=last.received_at)
-            self._last = page, singles
-            yield singles
+        try:
+            for page in self._listed:
+                singles = self._singles(page)
+                self._last = page, singles
+                yield singles
+        finally:
+            self._window.keep(())
         if self._asked and self._missing == self._asked:
             msg = (
                 f"none of the {self._asked} customers in the list has a record of its own "
                 "(404): check the setting `customer_id_field`"
             )
             raise ReadError(msg)
+
+    def _singles(self, listed: Page) -> Page:
+        """Return the single records of a page of the list."""
+        ids = self._ids(listed)
+        self._window.keep(ids)
+        coming: Sequence[Any] = ()
+
+        def following() -> Sequence[Any]:
+            nonlocal coming
+            coming = coming or self._coming(listed)
+            return coming
+
+        records: list[Any] = []
+        last = listed
+        for position in range(len(ids)):
+            single = self._window.take(ids, position, following)
+            self._asked += 1
+            if single is None:
+                self._missing += 1
+            else:
+                records += single.records
+                last = single
+        return replace(listed, records=records, received_at=last.received_at)
+
+    def _coming(self, listed: Page) -> Sequence[Any]:
+        """Return the ids of the page that most likely comes next, if it has arrived."""
+        page = self._arrivals.after(listed)
+        with suppress(ReadError):  # it is raised when the page is read
+            return self._ids(page) if page else ()
+        return ()
 
     def written(self, page: Page, /) -> None:
         """Take note that a page was handed over."""
@@ -136,8 +243,7 @@ class ChosenReader:
         self.done = 0
         self.total: int | None = len(ids)
         self._ids = ids
-        self._request_one = request_one
-        self._concurrency = concurrency
+        self._window = _Window(request_one, 2 * concurrency)
 
     def start(self) -> None:
         """Do nothing: the records of the next CRM are not requested ahead."""
@@ -148,45 +254,19 @@ class ChosenReader:
         Raises:
             CubeError: If a record cannot be read.
         """
-        requests = in_order(self._request_one, self._ids, 2 * self._concurrency)
-        for position, (_, page) in enumerate(requests):
-            if page is None:
-                self.missing.add(position)
-            else:
-                yield page
+        try:
+            for position in range(len(self._ids)):
+                page = self._window.take(self._ids, position)
+                if page is None:
+                    self.missing.add(position)
+                else:
+                    yield page
+        finally:
+            self._window.keep(())
 
     def written(self, page: Page, /) -> None:
         """Count the records of a page."""
         self.done += len(page.records)
-
-
-def in_order(
-    request_one: RequestOne, ids: Iterable[Any], window: int
-) -> Iterator[tuple[Any, Page | None]]:
-    """Yield each id with its page, in order; `None` for records that do not exist.
-
-    Args:
-        request_one: Starts a request.
-        ids: The ids.
-        window: Maximum number of requests that are in flight, or wait for their turn.
-    """
-    running: deque[tuple[Any, Future[Page]]] = deque()
-    waiting = iter(ids)
-    try:
-        while True:
-            while len(running) < window and (id_ := next(waiting, running)) is not running:
-                running.append((id_, request_one(id_)))
-            if not running:
-                return
-            id_, future = running.popleft()
-            try:
-                page: Page | None = future.result()
-            except NotFoundError:
-                page = None
-            yield id_, page
-    finally:
-        for _, future in running:
-            future.cancel()
 
 
 def known_ids(ids: Sequence[Any], field: str) -> Sequence[Any]:

@@ -9,7 +9,7 @@ from tap_cube.compat import override
 from tap_cube.cube.resources import CUSTOMER_DETAILS, Subject
 from tap_cube.errors import CubeError
 from tap_cube.readers.lists import ListReader
-from tap_cube.readers.singles import ChosenReader, ListedReader, known_ids
+from tap_cube.readers.singles import Arrivals, ChosenReader, ListedReader, known_ids
 from tap_cube.schema.documented import SINGLE_CUSTOMER
 from tap_cube.schema.rows import as_dict, column
 from tap_cube.streams.base import CubeStream
@@ -77,14 +77,15 @@ class CustomerDetails(CubeStream):
             reader = ChosenReader(self.config["customer_ids"], one, concurrency=concurrency)
             self._chosen.append(reader)
             return reader
+        arrivals = Arrivals(self._customers.request(crm))
         listed = ListReader(
-            self._customers.request(crm),
+            arrivals.request,
             lambda page: list(column(page.records, str(self.form.key.field))),
             concurrency=1,
             ascending=not self.form.prefixed,
             resume=state.get(READING),
         )
-        return ListedReader(listed, self._ids, one, concurrency=concurrency)
+        return ListedReader(listed, self._ids, one, arrivals=arrivals, concurrency=concurrency)
 
     @property
     def _id_field(self) -> str:

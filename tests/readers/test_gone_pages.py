@@ -12,7 +12,7 @@ from tap_cube.cube.pages import Page, page_number
 from tap_cube.errors import NotFoundError, ReadError
 from tap_cube.readers.events import KeyedReader
 from tap_cube.readers.lists import ListReader
-from tap_cube.readers.singles import ListedReader
+from tap_cube.readers.singles import Arrivals, ListedReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -174,16 +174,16 @@ def test_two_reads_that_end_at_a_page_that_is_gone_do_not_agree(count: int | Non
     assert "could not be confirmed" in keyed.doubts[0]
 
 
+def single_records(request_one: Callable[[Any], Future[Page]]) -> ListedReader:
+    arrivals = Arrivals(Listing(list(range(20))).request)
+    listed = ListReader(arrivals.request, ids_of, concurrency=1, ascending=True)
+    return ListedReader(listed, ids_of, request_one, arrivals=arrivals, concurrency=2)
+
+
 @pytest.mark.parametrize(("existing", "doubts"), [(20, 0), (15, 0), (9, 1)])
 def test_single_records_that_are_missing(existing: int, doubts: int) -> None:
     singles = Listing(list(range(existing)), size=1)
-    listed = reader(Listing(list(range(20))), ascending=True)
-    details = ListedReader(
-        listed,
-        ids_of,
-        lambda id_: singles.request(f"/list/?page={id_ + 1}"),
-        concurrency=2,
-    )
+    details = single_records(lambda id_: singles.request(f"/list/?page={id_ + 1}"))
     assert len(read(details)) == existing
     assert len(details.doubts) == doubts
 
@@ -194,6 +194,5 @@ def test_no_single_record_at_all_is_an_error() -> None:
         future.set_exception(NotFoundError("gone"))
         return future
 
-    listed = reader(Listing(list(range(20))), ascending=True)
     with pytest.raises(ReadError, match="customer_id_field"):
-        read(ListedReader(listed, ids_of, missing, concurrency=2))
+        read(single_records(missing))

@@ -13,9 +13,10 @@ from tap_cube.compat import override
 from tap_cube.cube.pages import Page
 from tap_cube.errors import NotFoundError, ReadError
 from tap_cube.readers.lists import ListReader
-from tap_cube.readers.singles import ChosenReader, ListedReader, in_order, known_ids
+from tap_cube.readers.singles import Arrivals, ChosenReader, ListedReader, known_ids
 from tests.readers.simulation import CHANGES, NOW, Network, Server, seeds, some_server
 from tests.readers.test_chains import large
+from tests.readers.test_gone_pages import Listing, ids_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,15 +53,18 @@ def read_details(
 ) -> tuple[set[int], ListedReader, bool]:
     """Read until a page was read that is not written any more."""
     network = Network(server.respond, server.chance)
+    arrivals = Arrivals(network.request)
     listed = ListReader(
-        network.request,
+        arrivals.request,
         lambda page: list(page.records),
         concurrency=1,
         ascending=ascending,
         resume=resume,
         wait_for=network.wait,
     )
-    reader = ListedReader(listed, lambda page: page.records, singles.request, concurrency=4)
+    reader = ListedReader(
+        listed, lambda page: page.records, singles.request, arrivals=arrivals, concurrency=4
+    )
     reader.start()
     written: set[int] = set()
     for number, page in enumerate(reader):
@@ -123,9 +127,9 @@ def test_records_that_are_gone_meanwhile_are_left_out() -> None:
     assert reader.total == 200
 
 
-@pytest.mark.parametrize("window", [1, 3, 8])
-def test_single_records_come_in_order_whatever_order_they_are_answered_in(window: int) -> None:
-    chance = Random(window)  # noqa: S311  # not for secrets
+@pytest.mark.parametrize("concurrency", [1, 3, 8])
+def test_single_records_come_in_order_whatever_order_they_are_answered_in(concurrency: int) -> None:
+    chance = Random(concurrency)  # noqa: S311  # not for secrets
     waiting: list[tuple[int, Future[Page]]] = []
     most = 0
 
@@ -144,9 +148,40 @@ def test_single_records_come_in_order_whatever_order_they_are_answered_in(window
         most = max(most, len(waiting))
         return future
 
-    found = [page.records[0] for _, page in in_order(request, range(50), window) if page]
-    assert found == list(range(50))
-    assert most <= window
+    reader = ChosenReader(list(range(50)), request, concurrency=concurrency)
+    assert [page.records for page in reader] == [[id_] for id_ in range(50)]
+    assert most <= 2 * concurrency
+
+
+def test_requests_do_not_wait_for_the_end_of_a_page() -> None:
+    """Only the first page is complete before the next one is requested."""
+    in_flight = 0
+    depths = []
+
+    class Late(Future[Page]):
+        @override
+        def result(self, timeout: float | None = None) -> Page:
+            nonlocal in_flight
+            depths.append(in_flight)
+            in_flight -= 1
+            return super().result(timeout)
+
+    def request(id_: int) -> Future[Page]:
+        nonlocal in_flight
+        in_flight += 1
+        future = Late()
+        future.set_result(Page("/", [id_], None, None, None, NOW))
+        return future
+
+    arrivals = Arrivals(Listing(list(range(100)), size=10).request)
+    listed = ListReader(arrivals.request, ids_of, concurrency=1, ascending=True)
+    reader = ListedReader(listed, ids_of, request, arrivals=arrivals, concurrency=3)
+    found: list[int] = []
+    for page in reader:
+        found += page.records
+        reader.written(page)
+    assert sorted(found) == list(range(100))
+    assert depths[10:-6] == [6] * 84
 
 
 def test_chosen_records_that_do_not_exist_are_told_by_position() -> None:
