@@ -55,7 +55,7 @@ class Arrivals:
         return pages[1] if len(pages) > 1 else None
 
 
-class _Window:
+class Window:
     """The requests for single records that are in flight, or wait for their turn.
 
     Args:
@@ -84,17 +84,24 @@ class _Window:
         Returns:
             Page | None: A page with the record; `None` if it does not exist.
         """
-        self._start(ids[position : position + self._size])
-        if len(self._futures) < self._size:
+        id_ = ids[position]
+        future = self._futures.pop(id_, None) or self._request_one(id_)
+        self._start(ids[position + 1 : position + self._size])
+        if self._has_room:
             self._start(following())
         try:
-            return self._futures.pop(ids[position]).result()
+            return future.result()
         except NotFoundError:
             return None
 
+    @property
+    def _has_room(self) -> bool:
+        # Beside the request whose turn it is
+        return len(self._futures) < self._size - 1
+
     def _start(self, ids: Sequence[Any]) -> None:
         for id_ in ids:
-            if len(self._futures) >= self._size:
+            if not self._has_room:
                 return
             if id_ not in self._futures:
                 self._futures[id_] = self._request_one(id_)
@@ -134,7 +141,7 @@ class ListedReader:
         self._listed = listed
         self._ids = ids
         self._arrivals = arrivals
-        self._window = _Window(request_one, 2 * concurrency)
+        self._window = Window(request_one, 2 * concurrency)
         self._last: tuple[Page, Page] | None = None
 
     @property
@@ -243,7 +250,7 @@ class ChosenReader:
         self.done = 0
         self.total: int | None = len(ids)
         self._ids = ids
-        self._window = _Window(request_one, 2 * concurrency)
+        self._window = Window(request_one, 2 * concurrency)
 
     def start(self) -> None:
         """Do nothing: the records of the next CRM are not requested ahead."""

@@ -13,7 +13,7 @@ from tap_cube.compat import override
 from tap_cube.cube.pages import Page
 from tap_cube.errors import NotFoundError, ReadError
 from tap_cube.readers.lists import ListReader
-from tap_cube.readers.singles import Arrivals, ChosenReader, ListedReader, known_ids
+from tap_cube.readers.singles import Arrivals, ChosenReader, ListedReader, Window, known_ids
 from tests.readers.simulation import CHANGES, NOW, Network, Server, seeds, some_server
 from tests.readers.test_chains import large
 from tests.readers.test_gone_pages import Listing, ids_of
@@ -182,6 +182,15 @@ def test_requests_do_not_wait_for_the_end_of_a_page() -> None:
         reader.written(page)
     assert sorted(found) == list(range(100))
     assert depths[10:-6] == [6] * 84
+
+
+def test_a_page_may_begin_with_another_record_than_was_foreseen() -> None:
+    window = Window((singles := Singles()).request, 3)
+    window.take([0], 0, lambda: [2, 3, 4, 5])
+    window.keep([1, 2, 3, 6])
+    pages = [window.take([1, 2, 3, 6], position) for position in range(4)]
+    assert [page.records for page in pages if page] == [[1], [2], [3], [6]]
+    assert singles.requests == {0: 1, 1: 1, 2: 1, 3: 1, 6: 1}
 
 
 def test_chosen_records_that_do_not_exist_are_told_by_position() -> None:
