@@ -46,11 +46,15 @@ class Search:
         self._end = end
         # A link to a page that is gone is followed again: only a page without `next` ends a list
         self._is_end_sure = end is not None
+        self._was_refuted = False
         self._too_low = 0
         self._step = 1
 
     def is_high_enough(self, number: int) -> bool:
-        """Return whether nothing that is to be read can be behind a page."""
+        """Return whether nothing that is to be read can be behind a page, which is there."""
+        if self._end is not None and number >= self._end and not self._was_refuted:
+            # It was gone before: the list grew, or the server was wrong. Once, as lists may grow on
+            self._end, self._was_refuted = None, True
         return self._end is not None and number + self._is_end_sure >= self._end
 
     def higher(self, number: int) -> int:
@@ -184,11 +188,14 @@ class Chain:
         self._search = self._search or Search()
         return self._search.lower(self.number, last)
 
-    def note_gone(self, count: int) -> None:
+    def note_gone(self, count: int) -> int:
         """Take note that the page that was requested last is gone, although a page links to it.
 
         Args:
             count: Length of the list, as it was told last.
+
+        Returns:
+            int: How often that was so, without another page or another count in between.
 
         Raises:
             ReadError: If the server, and not a change of the list, is why it is gone.
@@ -198,6 +205,7 @@ class Chain:
         if times == _MAX_TRIES:
             msg = "the list links to a page that is not there: report it to Cube"
             raise ReadError(msg)
+        return times
 
     def accept(self, page: Page, ids: list[int]) -> None:
         """Take in its next page."""

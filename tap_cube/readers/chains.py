@@ -286,8 +286,9 @@ class Chains:
             if first.next is not None and len(first.records) != self._size:
                 raise NotAscendingError
         if chain.is_linked:
-            chain.note_gone(self._latest)
-            if self.count is not None and self._last_page() >= chain.number:
+            times = chain.note_gone(self._latest)
+            # Without a count, or with a wrong one, only the second answer shows that it is gone
+            if times == 1 or (self.count is not None and self._last_page() >= chain.number):
                 self._go_on(chain, chain.number, is_linked=True)
                 return
         self._go_on(chain, chain.lower(self._last_page()))

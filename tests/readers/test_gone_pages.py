@@ -103,6 +103,18 @@ def test_a_linked_page_is_tried_again(count: Any, times: int) -> None:
 
 
 @pytest.mark.parametrize("count", COUNTS.values(), ids=COUNTS)
+@pytest.mark.parametrize("concurrency", [1, 4, 16])
+def test_one_wrong_404_hides_nothing(concurrency: int, count: Any) -> None:
+    """Whichever page it is about, also while the end of the list is looked for."""
+    ids = list(range(350))
+    for page in range(2, 40):
+        listing = Listing(ids, gone={page: 1}, count=count)
+        reading = ListReader(listing.request, ids_of, concurrency=concurrency, ascending=True)
+        assert sorted(read(reading)) == ids, page
+        assert not reading.doubts
+
+
+@pytest.mark.parametrize("count", COUNTS.values(), ids=COUNTS)
 def test_a_linked_page_that_stays_away_is_an_error(count: Any) -> None:
     with pytest.raises(ReadError, match="links to a page that is not there"):
         read(reader(Listing(list(range(120)), gone={7: 99}, count=count), ascending=True))
