@@ -193,7 +193,8 @@ class ListReader:
         for number in range(1, MAX_PASSES + 1):
             before = len(self._seen)
             yield from self._run(current)
-            if current.is_complete and not current.is_harmed:
+            is_uneven = current.is_uneven and not current.fits_count
+            if current.is_complete and not current.is_harmed and not is_uneven:
                 if current is resumed:
                     self.doubts.append(_RESUMED)
                     return
@@ -284,6 +285,10 @@ class ListReader:
             self.doubts.append(
                 f"the list changed in each of {MAX_PASSES} reads (its length was between "
                 f"{min(current.counts)} and {max(current.counts)}), so that records may be missing"
+            )
+        if current.is_uneven:
+            self.doubts.append(
+                "the pages of the list differ in length, so that records may be missing"
             )
         if current.uncounted and not current.records:
             self.doubts.append(UNCOUNTED)

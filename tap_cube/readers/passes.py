@@ -77,6 +77,8 @@ class Pass:
         counts: Every value of `count` so far; a page without one adds none.
         uncounted: Number of pages without `count`.
         is_harmed: Whether the list became shorter, as its counts show; downwards, longer.
+        is_uneven: Whether pages that are not the last one differ in length, so that the page size
+            may have changed, and with it the positions that page numbers mean.
         cut_short: Whether a linked page was gone, so that the list must have become shorter.
         is_complete: Whether the links led to the end; downwards, to the first page.
     """
@@ -96,6 +98,7 @@ class Pass:
         self.counts: set[int] = set()
         self.uncounted = 0
         self.is_harmed = False
+        self.is_uneven = False
         self.cut_short = False
         self.is_complete = False
         self._fetch = request
@@ -111,6 +114,7 @@ class Pass:
         self._ahead = concurrency - 1
         self._count: int | None = None
         self._length = 0
+        self._full: int | None = None
         self._empty = 0
         self._gone = 0
         self._numbered: Link | None = None
@@ -258,6 +262,9 @@ class Pass:
         self._taken += 1
         if page.next is not None or not self._length:  # the last page may be shorter
             self._length = len(page.records) or self._length
+        if page.next is not None:
+            self.is_uneven = self.is_uneven or self._full not in {None, len(page.records)}
+            self._full = len(page.records)
         self._followed.add(page.link)
         self._empty = 0 if page.records else self._empty + 1
         self._gone = 0

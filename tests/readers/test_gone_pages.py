@@ -142,6 +142,21 @@ def test_one_low_id_does_not_end_a_chain(resume: Any) -> None:
     assert {*ids[: 410 if resume else 450]} <= found | {25}
 
 
+@pytest.mark.parametrize("ascending", [True, False])
+@pytest.mark.parametrize(("first", "then"), [(10, 9), (10, 11), (10, 20), (10, 3)])
+def test_a_page_size_that_changes_all_the_time(first: int, then: int, *, ascending: bool) -> None:
+    """Each read meets both sizes, and deletions make up the count."""
+    ids = list(range(200))
+
+    def change(listing: Listing, number: int) -> None:
+        listing.size = then if number == 1 or number > 8 else first
+        del listing.ids[-1:]
+
+    listing = Listing([*ids], change=change)
+    reading = reader(listing, ascending=ascending)
+    assert {*listing.ids} <= {*read(reading)} or reading.doubts
+
+
 def test_what_is_gone_does_not_stand_in_for_what_is_missing() -> None:
     """Deleted records are in no later pass, and cannot make up the count of one."""
     ids = [f"c{n}" for n in range(100)]
