@@ -201,7 +201,7 @@ class ListReader:
                 if current.uncounted and (current.pages > 1 or not current.records):
                     break
                 # A list that is longer than a steady count shows that the count is wrong
-                is_wrong = self._missing < 0 and current.calm and self.total is not None
+                is_wrong = self._missing < 0 and len(current.counts) == 1
                 if self._missing <= 0 and not is_wrong:
                     return
                 if before and before == len(self._seen):
@@ -277,7 +277,7 @@ class ListReader:
         return Pass(self._fetch, self._concurrency, start=last, downwards=True)
 
     def _doubt(self, current: Pass) -> None:
-        if self._missing > 0 or (current.calm and self._missing < 0 and self.total is not None):
+        if self._missing > 0 or (self._missing < 0 and len(current.counts) == 1):
             self.doubts.append(
                 f"Cube counts {self.total} records, but lists {self._different} different ones"
             )
