@@ -154,6 +154,89 @@ with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as broker:
         broker.terminate()
 """
 
+# The other end of `Iceberg`, in the environment that has the library: it serves a catalog by
+# Iceberg's REST interface, prints the port, and answers each line, a table, by its rows.
+_CATALOG = """
+import json, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from urllib.parse import urlsplit
+import pyiceberg.exceptions as errors
+from pyiceberg.catalog.rest import TableResponse
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.schema import Schema
+from pyiceberg.table import CommitTableRequest
+
+place, alone = sys.argv[1], Lock()
+catalog = SqlCatalog("cube", uri=f"sqlite:///{place}/catalog.db", warehouse=f"file://{place}")
+statuses = {
+    errors.NoSuchNamespaceError: 404, errors.NoSuchTableError: 404,
+    errors.NamespaceAlreadyExistsError: 409, errors.CommitFailedException: 409,
+}
+
+def shown(table):
+    place = table.metadata_location
+    return TableResponse(metadata_location=place, metadata=table.metadata).model_dump_json()
+
+def answer(method, path, body):
+    match method, path:
+        case "GET", ["config"]:
+            return json.dumps({"defaults": {}, "overrides": {}})
+        case "POST", ["namespaces"]:
+            catalog.create_namespace(tuple(json.loads(body)["namespace"]))
+            return body
+        case "GET", ["namespaces", name]:
+            return json.dumps(
+                {"namespace": [name], "properties": catalog.load_namespace_properties(name)}
+            )
+        case "POST", ["namespaces", namespace, "tables"]:
+            table = json.loads(body)
+            schema = Schema.model_validate(table["schema"])
+            return shown(catalog.create_table((namespace, table["name"]), schema))
+        case "GET", ["namespaces", namespace, "tables", name]:
+            return shown(catalog.load_table((namespace, name)))
+        case "POST", ["namespaces", namespace, "tables", name]:
+            changes = CommitTableRequest.model_validate_json(body)
+            table = catalog.load_table((namespace, name))
+            catalog.commit_table(table, changes.requirements, changes.updates)
+            return shown(catalog.load_table((namespace, name)))
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        content = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        try:
+            with alone:
+                path = urlsplit(self.path).path.removeprefix("/v1/").split("/")
+                status, body = 200, answer(self.command, path, content)
+        except Exception as error:
+            status = statuses.get(type(error), 400)
+            told = {"message": str(error), "type": type(error).__name__, "code": status}
+            body = json.dumps({"error": told})
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body.encode())))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        pass
+
+with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    server.daemon_threads = True
+    Thread(target=server.serve_forever, daemon=True).start()
+    print(server.server_address[1], flush=True)
+    for line in sys.stdin:
+        name = tuple(json.loads(line))
+        with alone:
+            known = catalog.table_exists(name)
+            rows = catalog.load_table(name).scan().to_arrow().to_pylist() if known else []
+        print(json.dumps(rows, default=str), flush=True)
+    server.shutdown()
+"""
+
 
 def programs(environment: Path) -> Path:
     """The folder of a virtual environment that its programs are in."""
@@ -364,3 +447,25 @@ class Broker(Server):
     def messages(self, topic: str) -> list[str]:
         """The messages of a topic, of all its partitions, in the order of their times."""
         return list(self._ask(topic))
+
+
+class Iceberg(Server):
+    """PyIceberg's own catalog, by Iceberg's REST interface, with tables as files of a folder.
+
+    Args:
+        environment: A virtual environment that has `pyiceberg` and what it needs for SQLite.
+        folder: Where it keeps its data.
+    """
+
+    url: str
+
+    def __init__(self, environment: Path, folder: Path) -> None:
+        super().__init__(environment, _CATALOG, str(folder))
+
+    @override
+    def _started(self, answer: Any) -> None:
+        self.url = f"http://127.0.0.1:{answer}"
+
+    def rows(self, namespace: str, table: str) -> list[dict[str, Any]]:
+        """A table's rows, in any order; none, if there is no such table."""
+        return list(self._ask([namespace, table]))

