@@ -745,7 +745,7 @@ TARGETS = {
         value=in_iceberg,
         name=in_iceberg_names,
         again="kept",
-        requirement="target-s3tables==0.0.6",
+        requirement="target-s3tables==0.0.6 aiobotocore==3.10.0",
     ),
 }
 
