@@ -43,6 +43,17 @@ class Arrivals:
         future.add_done_callback(self._note)
         return future
 
+    def again(self, page: Page) -> Page | None:
+        """Request a page again, aside; `None` if the list no longer has it.
+
+        Raises:
+            CubeError: If the list cannot be read.
+        """
+        with suppress(NotFoundError):
+            return self._request(page.link).result()
+        self._request(None).result()
+        return None
+
     def _note(self, future: Future[Page]) -> None:
         if not future.cancelled() and not future.exception():
             self._pages.append(future.result())
@@ -138,6 +149,7 @@ class ListedReader:
         self.read_to = None
         self.done = 0
         self._asked = self._missing = 0
+        self._is_credible = True
         self._listed = listed
         self._ids = ids
         self._arrivals = arrivals
@@ -175,7 +187,8 @@ class ListedReader:
         """Yield the single records of each page of the list as one page.
 
         Raises:
-            CubeError: If a record cannot be read. Those that are gone meanwhile are left out.
+            CubeError: If a record, or the list, cannot be read. Records that are gone meanwhile
+                are left out.
         """
         try:
             for page in self._listed:
@@ -204,15 +217,28 @@ class ListedReader:
 
         records: list[Any] = []
         last = listed
-        for position in range(len(ids)):
+        missing = set()
+        for position, id_ in enumerate(ids):
             single = self._window.take(ids, position, following)
-            self._asked += 1
             if single is None:
-                self._missing += 1
+                missing.add(id_)
             else:
                 records += single.records
                 last = single
+        missing = self._listed_still(listed, missing)
+        self._asked += len(records) + len(missing)
+        self._missing += len(missing)
+        self._is_credible = self._is_credible and len(missing) <= _LARGEST_SHARE * len(ids)
         return replace(listed, records=records, received_at=last.received_at)
+
+    def _listed_still(self, listed: Page, missing: set[Any]) -> set[Any]:
+        """Return those of the missing records that were not deleted meanwhile.
+
+        So a server that finds nothing any more is not taken for one without records: the list
+        cannot be read then, and the page counts as not read.
+        """
+        page = self._arrivals.again(listed) if missing else None
+        return missing.intersection(self._ids(page)) if page else set()
 
     def _coming(self, listed: Page) -> Sequence[Any]:
         """Return the ids of the page that most likely comes next, if it has arrived."""
@@ -224,7 +250,8 @@ class ListedReader:
     def written(self, page: Page, /) -> None:
         """Take note that a page was handed over."""
         self.done += len(page.records)
-        if self._last and page is self._last[1]:
+        # The next run goes on before the first page that lacks most records
+        if self._last and page is self._last[1] and self._is_credible:
             self._listed.written(self._last[0])
 
 
@@ -280,9 +307,15 @@ def known_ids(ids: Sequence[Any], field: str) -> Sequence[Any]:
     """Return the ids, all of which must be known.
 
     Raises:
-        ReadError: If one is missing.
+        ReadError: If one is missing, or cannot be part of a URL.
     """
     if any(map(is_blank, ids)):
         msg = f"a customer has no `{field}`, which the setting `customer_id_field` names"
+        raise ReadError(msg)
+    if not all(isinstance(id_, str | int) for id_ in ids):
+        msg = (
+            f"`{field}`, which the setting `customer_id_field` names, is neither text nor a whole "
+            "number"
+        )
         raise ReadError(msg)
     return ids

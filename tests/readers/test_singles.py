@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import Future
+from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from tap_cube.compat import override
 from tap_cube.cube.pages import Page
-from tap_cube.errors import NotFoundError, ReadError
+from tap_cube.errors import CubeError, NotFoundError, ReadError
 from tap_cube.readers.lists import ListReader
 from tap_cube.readers.singles import Arrivals, ChosenReader, ListedReader, Window, known_ids
 from tests.readers.simulation import CHANGES, NOW, Network, Server, seeds, some_server
@@ -43,6 +44,23 @@ class Singles:
         return future
 
 
+def details(
+    network: Network, singles: Singles, *, ascending: bool = True, resume: Any = None
+) -> ListedReader:
+    arrivals = Arrivals(network.request)
+    listed = ListReader(
+        arrivals.request,
+        lambda page: list(page.records),
+        concurrency=1,
+        ascending=ascending,
+        resume=resume,
+        wait_for=network.wait,
+    )
+    return ListedReader(
+        listed, lambda page: page.records, singles.request, arrivals=arrivals, concurrency=4
+    )
+
+
 def read_details(
     server: Server,
     singles: Singles,
@@ -53,18 +71,7 @@ def read_details(
 ) -> tuple[set[int], ListedReader, bool]:
     """Read until a page was read that is not written any more."""
     network = Network(server.respond, server.chance)
-    arrivals = Arrivals(network.request)
-    listed = ListReader(
-        arrivals.request,
-        lambda page: list(page.records),
-        concurrency=1,
-        ascending=ascending,
-        resume=resume,
-        wait_for=network.wait,
-    )
-    reader = ListedReader(
-        listed, lambda page: page.records, singles.request, arrivals=arrivals, concurrency=4
-    )
+    reader = details(network, singles, ascending=ascending, resume=resume)
     reader.start()
     written: set[int] = set()
     for number, page in enumerate(reader):
@@ -110,6 +117,46 @@ def test_no_record_is_missed_if_reads_are_broken_off(seeds: range) -> None:
             server.change(server)
         assert server.throughout <= union, f"seed {seed}: {name}"
         assert not reader.doubts, f"seed {seed}: {name}"
+
+
+@pytest.mark.parametrize("found", range(0, 210, 15))
+@pytest.mark.parametrize("is_list_there", [True, False])
+def test_an_outage_is_not_taken_for_deletions(found: int, *, is_list_there: bool) -> None:
+    """From some request on, the server finds nothing: at once, or the list a little later."""
+    server = large(4)
+    last_of_list = found + 70 * is_list_there
+
+    def change(_server: Server) -> None:
+        if singles.requests.total() > last_of_list:
+            raise NotFoundError
+
+    singles = Singles(lambda _id: singles.requests.total() <= found)
+    server.change = change
+    union: set[int] = set()
+    network = Network(server.respond, server.chance)
+    first = details(network, singles)
+    with suppress(CubeError):
+        for page in first:
+            union.update(page.records)
+            first.written(page)
+    server.change = lambda _server: None
+    second, reader, _ = read_details(server, Singles(), resume=first.state)
+    missed = server.throughout - union - second
+    # At most half of one page, and only if the list was there all the same
+    assert len(missed) <= 25 * is_list_there
+    assert not reader.doubts
+
+
+def test_the_only_customer_may_be_deleted_before_it_is_read() -> None:
+    server = large(1)
+    del server.ids[1:]
+
+    def exists(id_: Any) -> bool:
+        server.ids.clear()
+        return id_ in server.ids
+
+    written, reader, is_whole = read_details(server, Singles(exists))
+    assert (written, is_whole, reader.doubts) == (set(), True, [])
 
 
 def test_the_state_does_not_cover_a_page_that_was_not_written() -> None:
@@ -209,3 +256,5 @@ def test_each_customer_needs_the_field_of_the_url(unknown: Any) -> None:
     assert known_ids([1, "2"], "customer_id") == [1, "2"]
     with pytest.raises(ReadError, match="`customer_id`"):
         known_ids([1, unknown], "customer_id")
+    with pytest.raises(ReadError, match="neither text nor a whole number"):
+        known_ids([1, ["2"]], "customer_id")
