@@ -76,7 +76,7 @@ class Window:
 
     def __init__(self, request_one: RequestOne, size: int) -> None:
         self._request_one = request_one
-        self._size = size
+        self.size = size
         self._futures: dict[Any, Future[Page]] = {}
 
     def take(
@@ -97,7 +97,7 @@ class Window:
         """
         id_ = ids[position]
         future = self._futures.pop(id_, None) or self._request_one(id_)
-        self._start(ids[position + 1 : position + self._size])
+        self._start(ids[position + 1 : position + self.size])
         if self._has_room:
             self._start(following())
         try:
@@ -108,7 +108,7 @@ class Window:
     @property
     def _has_room(self) -> bool:
         # Beside the request whose turn it is
-        return len(self._futures) < self._size - 1
+        return len(self._futures) < self.size - 1
 
     def _start(self, ids: Sequence[Any]) -> None:
         for id_ in ids:
@@ -242,6 +242,8 @@ class ListedReader:
 
     def _coming(self, listed: Page) -> Sequence[Any]:
         """Return the ids of the page that most likely comes next, if it has arrived."""
+        if len(listed.records) <= self._window.size:
+            return ()  # short pages: an interruption would waste a large share of the requests
         page = self._arrivals.after(listed)
         with suppress(ReadError):  # it is raised when the page is read
             return self._ids(page) if page else ()
