@@ -68,7 +68,7 @@ _LIST: Decoder[Any] = Decoder(
     list[dict[str, Any]] | Envelope[dict[str, Any]], float_hook=decimal_of
 )
 _OBJECT: Decoder[Any] = Decoder(dict[str, Any], float_hook=decimal_of)
-_ENVELOPE: Decoder[Any] = Decoder(Envelope[Any])
+_ENVELOPE: Decoder[Any] = Decoder(Envelope[Any], float_hook=decimal_of)
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

@@ -247,3 +247,8 @@ def test_a_missing_next_does_not_end_a_list(count: str, following: str, results:
     """Of the records that are not there, a target would delete the rows."""
     with pytest.raises(msgspec.ValidationError, match="`next` is missing"):
         parse_page(f'{{{count}{following}"results":{results}}}'.encode())
+
+
+def test_a_large_number_beside_damage_costs_nothing_else() -> None:
+    page = parse_page(b'{"next":null,"results":[{"a":["\\ud83d",1e400]}]}')
+    assert page.results == [{"a": ["\ufffd", Decimal("1e400")]}]
